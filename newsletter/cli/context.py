@@ -1,0 +1,119 @@
+"""What the commands share: the parts of this run, dates, and how results are printed."""
+
+import json
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from newsletter.models import Delivery, Tally
+    from newsletter.parts import Parts
+    from newsletter.pipeline import Watch
+    from newsletter.settings import Settings
+
+LOG = logging.getLogger("newsletter")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+DATE = click.option(
+    "--date", "day", metavar="YYYY-MM-DD", callback=lambda _c, _p, value: to_day(value), help="The list day."
+)
+
+
+def to_day(text: str | None) -> date | None:
+    """Read a day from the command line.
+
+    Raises:
+        click.BadParameter: it is none.
+    """
+    if text is None:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no day; write it like 2025-12-25") from None
+
+
+def load_settings() -> "tuple[Settings, Path]":
+    """Return the settings of this run and the folder that relative paths count from."""
+    from newsletter.settings import load
+
+    config = click.get_current_context().find_root().params.get("config")
+    return load(Path(config) if config else None)
+
+
+def load_parts(*, remember: bool = True) -> "Parts":
+    """Return the parts of this run; `remember` is False for commands that write nothing."""
+    from newsletter.wiring import build
+
+    settings, folder = load_settings()
+    return build(settings, folder, remember=remember)
+
+
+def warn(line: str) -> None:
+    """Print a line of warning on stderr."""
+    LOG.warning("%s", line)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON that a person can read too."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()) -> None:
+    """Print a table; the columns named in `right` hold numbers."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))  # Text: a title with [brackets] is no markup
+    Console().print(table)
+
+
+@contextmanager
+def sending() -> "Iterator[Watch]":
+    """Show how sending goes: a bar on a terminal, now and then a line elsewhere."""
+    import sys
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    if not sys.stderr.isatty():
+        yield _lines
+        return
+    columns = (TextColumn("Sending"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+
+        def bar(tally: "Tally") -> Any:
+            task = progress.add_task("Sending", total=_ahead(tally))
+            return lambda _delivery: progress.advance(task)
+
+        yield bar
+
+
+def _lines(tally: "Tally") -> Any:
+    """Print a line at each tenth of the way, for audiences large enough to wait for."""
+    total, worth = _ahead(tally), 100
+    done = 0
+
+    def advance(_delivery: "Delivery") -> None:
+        nonlocal done
+        done += 1
+        if total >= worth and done * 10 // total > (done - 1) * 10 // total:
+            click.echo(f"{done:,} of {total:,}", err=True)
+
+    return advance
+
+
+def _ahead(tally: "Tally") -> int:
+    from newsletter.models import State
+
+    return tally[State.QUEUED] + tally[State.DEFERRED]

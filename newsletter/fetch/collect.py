@@ -1,0 +1,98 @@
+"""Asking all sources: papers merged by identity, failures kept as values until someone decides."""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import date, timedelta
+
+from newsletter.errors import SourceError
+from newsletter.fetch.base import PaperSource
+from newsletter.models import Paper, Period
+from newsletter.periods import daily
+
+LOG = logging.getLogger("newsletter")
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What the sources told of a period: merged papers, each source's own, and who failed."""
+
+    papers: tuple[Paper, ...]
+    read: tuple[Paper, ...]
+    failures: tuple[SourceError, ...]
+
+
+def collect(sources: Sequence[PaperSource], period: Period) -> Collected:
+    """Ask every source for a period. A failure is a value here: the others are asked all the same."""
+    read: list[Paper] = []
+    failures: list[SourceError] = []
+    for source in sources:
+        try:
+            read.extend(source.papers(period))
+        except SourceError as fault:
+            failures.append(fault)
+    return Collected(tuple(merge(read)), tuple(read), tuple(failures))
+
+
+def accept(collected: Collected, *, go_on_without: bool) -> tuple[Paper, ...]:
+    """Return the merged papers, or raise the first failure unless the list may go on with the other sources.
+
+    Raises:
+        SourceError: a source failed, and either all did or the settings say to stop.
+    """
+    if collected.failures and not (go_on_without and collected.papers):
+        raise collected.failures[0]
+    for failure in collected.failures:
+        LOG.warning("%s; going on without it", failure)
+    return collected.papers
+
+
+def newest_day(sources: Sequence[PaperSource], today: date, max_age_days: int) -> date | None:
+    """Return the newest list day that any source has papers for, or None.
+
+    A live source is asked for no day older than `max_age_days` before today: a stale list must not go out as news.
+
+    Raises:
+        SourceError: a source cannot be read.
+    """
+    newest = (_newest_of(source, today, today - timedelta(days=max_age_days)) for source in sources)
+    return max((day for day in newest if day), default=None)
+
+
+def read_all(source: PaperSource, today: date, max_age_days: int) -> Iterator[Paper]:
+    """Yield everything a recording holds, oldest day first; of a live source the newest list only.
+
+    Raises:
+        SourceError: the source cannot be read.
+    """
+    if source.live:
+        newest = newest_day([source], today, max_age_days)
+        days = [newest] if newest else []
+    else:
+        days = sorted(source.days(today))
+    for day in days:
+        yield from source.papers(daily(day))
+
+
+def merge(papers: Iterable[Paper]) -> list[Paper]:
+    """Return each paper once, in order of first sight; a field unknown to one source is filled from a later one."""
+    merged: dict[str, Paper] = {}
+    for paper in papers:
+        first = merged.setdefault(paper.key, paper)
+        if first is not paper:
+            merged[paper.key] = _filled(first, paper)
+    return list(merged.values())
+
+
+def _filled(first: Paper, other: Paper) -> Paper:
+    missing = [field.name for field in fields(Paper) if getattr(first, field.name) is None]
+    return replace(first, **{name: getattr(other, name) for name in missing})
+
+
+def _newest_of(source: PaperSource, today: date, oldest: date) -> date | None:
+    for day in source.days(today):
+        if source.live and day < oldest:
+            return None
+        if any(True for _paper in source.papers(daily(day))):
+            return day
+    return None

@@ -1,0 +1,251 @@
+"""The nouns. Frozen values without behaviour that touches the world; unknown is None, never 0.
+
+All moments are aware and in UTC; all days are plain dates (a list day, a slot) without a zone.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paper:
+    """One paper as a source told of it. Every field but the title may be unknown (None)."""
+
+    title: str
+    arxiv_id: str | None = None
+    abstract: str | None = None
+    summary: str | None = None  # one or two sentences about the paper, where the source offers them
+    authors: tuple[str, ...] | None = None
+    author_count: int | None = None
+    organization: str | None = None
+    published_on: date | None = None
+    listed_on: date | None = None
+    upvotes: int | None = None
+    comment_count: int | None = None
+    keywords: tuple[str, ...] | None = None
+    repository_url: str | None = None
+    repository_stars: int | None = None
+    project_url: str | None = None
+    thumbnail_url: str | None = None
+    source: str | None = None
+    url: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The paper's identity: its arXiv id without version, else its normalized title."""
+        if self.arxiv_id:
+            return "arxiv:" + re.sub(r"v\d+$", "", self.arxiv_id)
+        folded = unicodedata.normalize("NFKC", self.title).casefold()
+        return "title:" + "".join(character for character in folded if character.isalnum())
+
+
+class Cadence(StrEnum):
+    """How often a reader hears from the list."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A stretch of list days, both ends included; a daily period starts and ends on its day."""
+
+    cadence: Cadence
+    start: date
+    end: date
+
+    @property
+    def key(self) -> str:
+        """The issue key, such as `daily/2025-12-25`."""
+        return f"{self.cadence}/{self.start.isoformat()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A paper's place in a digest: rank from 1, and one line that says why it stands there."""
+
+    paper: Paper
+    rank: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """All that a period offers, ranked: nothing is cut here, each reader's number is cut in `choose`."""
+
+    period: Period
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """A digest under a key, with the words that go around it."""
+
+    list_id: str
+    title: str
+    digest: Digest
+    size: int  # entries told in full; what is ranked below is only named
+    min_votes: int = 0  # papers known to have fewer are only named
+
+    @property
+    def key(self) -> str:
+        """The issue key, such as `daily/2025-12-25`."""
+        return self.digest.period.key
+
+
+class Format(StrEnum):
+    """What a reader's copy is made of: HTML with its plain-text alternative, or plain text alone."""
+
+    HTML = "html"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preferences:
+    """What a reader asked for; an hour or zone of None means the list's own."""
+
+    cadence: Cadence = Cadence.DAILY
+    timezone: str | None = None
+    hour: int | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    format: Format = Format.HTML
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscriber:
+    """A person on the list. `id` is None until the store has met them."""
+
+    address: str
+    name: str | None = None
+    preferences: Preferences = Preferences()
+    active: bool = True
+    id: int | None = None
+
+    @property
+    def key(self) -> str:
+        """What makes two spellings of an address the same subscriber."""
+        return self.address.casefold()
+
+
+class State(StrEnum):
+    """Where a delivery is in its life; the first four still move, the rest are at rest."""
+
+    QUEUED = "queued"
+    CLAIMED = "claimed"
+    SENDING = "sending"
+    DEFERRED = "deferred"
+    SENT = "sent"
+    FAILED = "failed"
+    IN_DOUBT = "in_doubt"
+    SUPPRESSED = "suppressed"
+    SKIPPED = "skipped"
+
+
+class Cause(StrEnum):
+    """Why nobody knows whether a message arrived."""
+
+    PROCESS = "process"  # our process died between the dot and the settlement
+    NETWORK = "network"  # the connection broke, or the relay fell silent, after the dot
+    POWER = "power"  # the machine went down: marks may not have reached the disk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One reader's copy of one issue.
+
+    `choice` are the ranks this reader's copy carries and `due_at` its Date header; both are fixed at the first claim,
+    so that every attempt sends the same bytes.
+    """
+
+    issue: str
+    subscriber_id: int
+    state: State
+    due_at: datetime
+    attempts: int = 0
+    doubts: int = 0
+    cause: Cause | None = None
+    choice: tuple[int, ...] | None = None
+    format: Format = Format.HTML
+    owner: str | None = None
+    epoch: int = 0
+    next_attempt_at: datetime | None = None
+    reply: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One MIME message and its envelope: ready bytes, CRLF line ends, one recipient.
+
+    `id` is the Message-ID without its angle brackets: a function of issue and subscriber, so that a second attempt of
+    the same delivery can be told from another message.
+    """
+
+    id: str
+    sender: str
+    recipient: str
+    content: bytes
+
+
+class Verdict(StrEnum):
+    """What a relay's answer to one message means for that message."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"  # for good, because of this address or this message
+    BARRED = "barred"  # the relay refuses the sender: a quota, a policy; nothing is wrong with the message
+    POSTPONED = "postponed"  # 4xx, or the connection broke before the dot
+    UNKNOWN = "unknown"  # the dot went out and no answer came
+    UNTRIED = "untried"  # drawn, but its dot was never written
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the relay said to one message: SMTP code and text where there was a reply."""
+
+    verdict: Verdict
+    code: int | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """The sums of one issue. `audience` is always the sum of the nine states."""
+
+    issue: str
+    counts: Mapping[State, int]
+    causes: Mapping[Cause, int]
+
+    @property
+    def audience(self) -> int:
+        """Readers this issue was frozen for."""
+        return sum(self.counts.values())
+
+    def __getitem__(self, state: State) -> int:
+        return self.counts.get(state, 0)
+
+    @property
+    def finished(self) -> bool:
+        """Whether no delivery of this issue can move any more by itself."""
+        return not any(self[s] for s in (State.QUEUED, State.CLAIMED, State.SENDING, State.DEFERRED))
+
+    @property
+    def state(self) -> str:
+        """`finished`, `sending` or `queued`, as `newsletter status` names it."""
+        if self.finished:
+            return "finished"
+        return "queued" if self[State.QUEUED] == self.audience else "sending"
+
+    @classmethod
+    def of(cls, issue: str, counts: Mapping[State, int], causes: Mapping[Cause, int]) -> Self:
+        """Build a tally with every state present, so that JSON always has the same keys."""
+        return cls(
+            issue=issue,
+            counts={state: counts.get(state, 0) for state in State},
+            causes={cause: causes.get(cause, 0) for cause in Cause},
+        )

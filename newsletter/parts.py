@@ -1,0 +1,53 @@
+"""The built things that a run needs. wiring.py makes them from the settings; tests put others in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from newsletter.fetch.base import PaperSource
+from newsletter.links import Links
+from newsletter.rank.base import Ranking
+from newsletter.render.message import Letterhead
+from newsletter.render.templates import Templates
+from newsletter.send.base import Transport
+from newsletter.send.outcomes import DoubtPolicy
+from newsletter.store.engine import Database
+from newsletter.store.issues import IssueStore
+from newsletter.store.ledger import Ledger
+from newsletter.store.papers import PaperStore
+from newsletter.store.subscribers import SubscriberStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mailing:
+    """How the list presents itself, and how much it tells."""
+
+    list_id: str
+    title: str
+    letterhead: Letterhead
+    postal_address: str | None
+    entries: int
+    min_votes: int
+    max_age_days: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """Everything a run works with."""
+
+    mailing: Mailing
+    sources: tuple[PaperSource, ...]
+    go_on_without: bool  # when one of several sources fails
+    ranking: Ranking
+    roster: Path | None  # the subscriber file; None where only imported subscribers are on the list
+    templates: Templates
+    links: Links
+    database: Database
+    papers: PaperStore
+    subscribers: SubscriberStore
+    issues: IssueStore
+    ledger: Ledger
+    transport: Transport
+    doubt: DoubtPolicy
+    clock: Callable[[], datetime]

@@ -1,0 +1,206 @@
+"""The flow of an issue, readable top to bottom: find the day, prepare the issue, deliver it."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+
+from newsletter.errors import UsageError
+from newsletter.fetch.collect import accept, collect, newest_day
+from newsletter.models import Delivery, Issue, Message, Outcome, Period, Preferences, State, Subscriber, Tally
+from newsletter.parts import Parts
+from newsletter.periods import daily
+from newsletter.rank.digest import build_digest
+from newsletter.rank.interests import choose
+from newsletter.render.compiled import CompiledIssue
+from newsletter.send.sender import Progress, Sender, claimant
+from newsletter.store.issues import IssueStore
+from newsletter.store.ledger import NO_MATCH
+from newsletter.subscribers import read_roster
+
+TEST_MARK = "[Test] "
+
+Watch = Callable[[Tally], Progress]  # told the sums before sending, returns what is told of each delivery
+
+
+def find_period(parts: Parts, day: date | None = None) -> Period | None:
+    """Return the period of a wanted day, or of the newest list day; None if no source has a list to offer.
+
+    Raises:
+        SourceError: a source cannot be read.
+    """
+    found = day or newest_day(parts.sources, parts.clock().date(), parts.mailing.max_age_days)
+    return daily(found) if found else None
+
+
+def prepare(parts: Parts, period: Period, *, remember: bool = True) -> Issue | None:
+    """Return the issue of a period: the frozen one if sending has begun, else one built from the sources now.
+
+    Args:
+        parts: what to work with.
+        period: the period.
+        remember: keep what the sources said (votes have a history); False writes nothing.
+
+    Returns:
+        None if the period has no papers.
+
+    Raises:
+        SourceError: a source failed; no issue is built from half of the news unless the settings allow it.
+    """
+    frozen = parts.issues.find(period.key)
+    if frozen:
+        return frozen
+    collected = collect(parts.sources, period)
+    papers = accept(collected, go_on_without=parts.go_on_without)
+    if remember:
+        parts.papers.observe(collected.read, parts.clock())
+    published = parts.issues.carried_elsewhere(period)
+    digest = build_digest(papers, period, parts.ranking, already_published=published)
+    mailing = parts.mailing
+    issue = Issue(
+        list_id=mailing.list_id,
+        title=mailing.title,
+        digest=digest,
+        size=mailing.entries,
+        min_votes=mailing.min_votes,
+    )
+    return issue if digest.entries else None
+
+
+def follow_roster(parts: Parts) -> tuple[str, ...]:
+    """Bring the stored subscribers in step with the subscriber file; return a warning per ignored duplicate.
+
+    Raises:
+        SubscribersError: the file cannot be read; the stored subscribers stay as they were.
+    """
+    if parts.roster is None:
+        parts.subscribers.follow_file(())
+        return ()
+    roster = read_roster(parts.roster)
+    parts.subscribers.follow_file(roster.subscribers)
+    return roster.duplicates
+
+
+def readers(parts: Parts) -> Iterator[Subscriber]:
+    """Yield who is on the list as file and imports have it now, without writing anything; the inactive ones too.
+
+    Raises:
+        SubscribersError: the file cannot be read.
+    """
+    listed = read_roster(parts.roster).subscribers if parts.roster else ()
+    yield from listed
+    in_file = {reader.key for reader in listed}
+    yield from (reader for reader in parts.subscribers.all(origin="import") if reader.key not in in_file)
+
+
+def deliver(parts: Parts, issue: Issue, watch: Watch = lambda _tally: lambda _delivery: None) -> Tally:
+    """Freeze an issue, queue a copy for each of its readers who has none, and send what is due.
+
+    Safe to repeat and to interrupt: whatever happened before, each reader gets the issue at most once. The caller holds
+    `parts.database.sole_sender()`.
+
+    Raises:
+        SurroundingsError: the relay, the outbox or the database failed; nothing is lost, run again.
+        TemplateError: a template is wrong; nothing was sent.
+    """
+    now = parts.clock()
+    everybody = choose(issue, Preferences())
+    compile_issue(parts, issue).page(everybody)  # a broken template shows before anything is frozen
+    frozen = parts.issues.freeze(issue, everybody, now)
+    parts.ledger.freeze(issue.key, issue.digest.period.cadence, now)
+    me = claimant()
+    parts.ledger.recover(
+        me, now, lambda one, cause: parts.doubt.doubted(one, cause, now), sole_sender=parts.database.is_sqlite
+    )
+    compiled = compile_issue(parts, frozen, Pieces(parts.issues, issue.key))
+    Sender(
+        ledger=parts.ledger,
+        transport=parts.transport,
+        compose=lambda delivery, reader: _compose(parts, compiled, delivery, reader),
+        choose=lambda reader: tuple(entry.rank for entry in choose(frozen, reader.preferences)),
+        doubt=parts.doubt,
+        clock=parts.clock,
+        progress=watch(parts.ledger.tally(issue.key)),
+    ).run(issue.key, me)
+    return parts.ledger.tally(issue.key)
+
+
+def plan(parts: Parts, issue: Issue, readers: Iterable[Subscriber]) -> Iterator[tuple[Subscriber, State, str]]:
+    """Yield what `deliver` would do for each reader, without writing anything: the state and why.
+
+    Args:
+        parts: what to work with.
+        issue: the issue.
+        readers: who is on the list.
+    """
+    done = {reader.key: delivery for delivery, reader in parts.ledger.of_issue(issue.key)}
+    for reader in readers:
+        delivery = done.get(reader.key)
+        if delivery and delivery.state is not State.QUEUED:
+            yield reader, delivery.state, delivery.reply or "already settled"
+        elif not reader.active:
+            yield reader, State.SUPPRESSED, "not active"
+        elif reader.preferences.cadence is not issue.digest.period.cadence:
+            yield reader, State.SKIPPED, f"reads the {reader.preferences.cadence} issue"
+        elif entries := choose(issue, reader.preferences):
+            yield reader, State.QUEUED, f"{len(entries)} papers as {reader.preferences.format}"
+        else:
+            yield reader, State.SKIPPED, NO_MATCH
+
+
+def send_test(parts: Parts, issue: Issue, reader: Subscriber) -> Outcome:
+    """Send one marked copy outside the ledger: it counts for nobody and changes nothing.
+
+    Raises:
+        SurroundingsError: the relay or the outbox failed.
+    """
+    message = copy_for(parts, issue, reader, mark=TEST_MARK)
+    return next(parts.transport.deliver(iter([message]), lambda _message: True))
+
+
+def copy_for(parts: Parts, issue: Issue, reader: Subscriber, mark: str = "") -> Message:
+    """Return a reader's copy of an issue as it would go out now.
+
+    Raises:
+        UsageError: the reader's interests match no paper of the issue.
+        TemplateError: a template is wrong.
+    """
+    entries = choose(issue, reader.preferences)
+    if not entries:
+        raise UsageError(f"{reader.address}: {NO_MATCH}; nothing to show")
+    compiled = compile_issue(parts, issue, Pieces(parts.issues, issue.key, read_only=True))
+    return compiled.message_for(reader, entries, parts.links, date=parts.clock(), mark=mark)
+
+
+def compile_issue(parts: Parts, issue: Issue, pieces: "Pieces | None" = None) -> CompiledIssue:
+    """Return an issue with its templates and, for a frozen one, the pages that were already made."""
+    mailing = parts.mailing
+    return CompiledIssue(
+        issue, parts.templates, mailing.letterhead, postal_address=mailing.postal_address, pieces=pieces
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """The kept pages of one frozen issue, as `render.compiled` asks for them."""
+
+    issues: IssueStore
+    issue: str
+    read_only: bool = False
+
+    def find(self, name: str) -> str | None:
+        """Return a kept page, or None."""
+        return self.issues.piece(self.issue, name)
+
+    def keep(self, name: str, body: str) -> str:
+        """Keep a page unless one is there already; return the one that is kept."""
+        if self.read_only:
+            return body
+        self.issues.keep_piece(self.issue, name, body)
+        return self.find(name) or body
+
+
+def _compose(parts: Parts, compiled: CompiledIssue, delivery: Delivery, reader: Subscriber) -> Message:
+    by_rank = {entry.rank: entry for entry in compiled.issue.digest.entries}
+    entries = [by_rank[rank] for rank in delivery.choice or ()]
+    asked_for = replace(reader.preferences, format=delivery.format)
+    return compiled.message_for(replace(reader, preferences=asked_for), entries, parts.links, date=delivery.due_at)

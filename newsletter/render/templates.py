@@ -1,0 +1,93 @@
+"""The templates a person edits: Jinja in a sandbox, the user's own folder before the shipped one, file by file."""
+
+import tomllib
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from newsletter.errors import TemplateError
+from newsletter.render import mjml, text
+from newsletter.render.compiled import ADDRESS_SLOT, UNSUBSCRIBE_SLOT
+from newsletter.render.view import IssueView
+
+
+class Templates:
+    """Jinja templates and the theme.
+
+    Args:
+        folders: where to look, the first that has a file wins.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folders = tuple(folders)
+        loader = jinja2.FileSystemLoader(self._folders)
+        options: dict[str, Any] = {
+            "loader": loader,
+            "undefined": jinja2.StrictUndefined,
+            "trim_blocks": True,
+            "lstrip_blocks": True,
+            "keep_trailing_newline": True,
+        }
+        # select_autoescape does not know .mjml, so each kind of output has its own environment.
+        self._markup = ImmutableSandboxedEnvironment(autoescape=True, **options)
+        self._plain = ImmutableSandboxedEnvironment(autoescape=False, **options)  # plain text has no markup
+        self._plain.filters |= {"wrap": text.wrap}
+
+    @cached_property
+    def theme(self) -> dict[str, Any]:
+        """The colours, fonts and sizes of theme.toml.
+
+        Raises:
+            TemplateError: theme.toml is missing or broken.
+        """
+        path = next((found for folder in self._folders if (found := folder / "theme.toml").is_file()), None)
+        if path is None:
+            raise TemplateError(f"theme.toml: not found in {self._folders[0]}; restore it from the shipped templates")
+        try:
+            return tomllib.loads(path.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
+            raise TemplateError(f"{path}: {fault}") from None
+
+    def mail_html(self, view: IssueView) -> str:
+        """Return the HTML part: Jinja to MJML to premailer.
+
+        Raises:
+            TemplateError: a template or its MJML is wrong; names the file and line.
+        """
+        source = self._render(self._markup, "mail/issue.mjml.j2", view)
+        css = self._render(self._markup, "mail/inline.css.j2", view)
+        return mjml.to_html(source, css)
+
+    def mail_text(self, view: IssueView) -> str:
+        """Return the plain-text part.
+
+        Raises:
+            TemplateError: the template is wrong; names the file and line.
+        """
+        return self._render(self._plain, "mail/issue.txt.j2", view)
+
+    def _render(self, environment: jinja2.Environment, name: str, view: IssueView) -> str:
+        slots = {"unsubscribe_url": UNSUBSCRIBE_SLOT, "address": ADDRESS_SLOT}
+        try:
+            return environment.get_template(name).render(issue=view, theme=self.theme, reader=slots)
+        except jinja2.TemplateSyntaxError as fault:
+            raise TemplateError(f"{fault.filename or fault.name}:{fault.lineno}: {fault.message}") from None
+        except jinja2.TemplateNotFound as fault:
+            raise TemplateError(f"template {fault.name}: not found; restore it from the shipped templates") from None
+        except jinja2.TemplateError as fault:
+            raise TemplateError(f"template {_place(fault, name)}: {fault.message}") from None
+
+
+def _place(fault: jinja2.TemplateError, name: str) -> str:
+    """The template file and line in a traceback: an undefined name tells neither by itself."""
+    trace, place = fault.__traceback__, name
+    while trace:
+        filename = trace.tb_frame.f_code.co_filename
+        if filename.endswith(".j2"):
+            place = f"{filename}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place

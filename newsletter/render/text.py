@@ -1,0 +1,67 @@
+"""Pure: words for people, cut and wrapped so that nothing breaks in the middle."""
+
+import re
+import textwrap
+from datetime import date
+
+SENTENCE_END = re.compile(r"(?<=[.!?])[\"”’)]*\s+(?=[A-Z0-9“\"(\[])")
+NO_SENTENCE = re.compile(r"(?:\b(?:e\.g|i\.e|et al|cf|vs|resp|Fig|Eq|Sec|approx|Dr|St)|\b[A-Z])\.$")
+COLUMNS = 72
+
+
+def sentences(text: str) -> list[str]:
+    """Split text into sentences; abbreviations such as `et al.` and initials end none."""
+    parts: list[str] = []
+    for part in SENTENCE_END.split(text.strip()):
+        if parts and NO_SENTENCE.search(parts[-1]):
+            parts[-1] += " " + part
+        elif part:
+            parts.append(part)
+    return parts
+
+
+def shorten(text: str, limit: int) -> str:
+    """Cut text to at most `limit` characters: after a sentence, else after a word with an ellipsis.
+
+    Never in the middle of a word or an address; an empty string if not even a word fits.
+    """
+    if len(text) <= limit:
+        return text
+    kept = ""
+    for sentence in sentences(text):
+        longer = f"{kept} {sentence}".strip()
+        if len(longer) > limit:
+            break
+        kept = longer
+    return kept or cut_at_word(text, limit)
+
+
+def cut_at_word(text: str, limit: int) -> str:
+    """Cut text after a word so that it has at most `limit` characters, the ellipsis included."""
+    if len(text) <= limit:
+        return text
+    head = text[:limit]
+    whole = head[: head.rfind(" ")] if " " in head else ""
+    return whole.rstrip(" ,;:–—-(") + "…" if whole else ""
+
+
+def wrap(text: str, indent: int = 0, columns: int = COLUMNS) -> str:
+    """Wrap text for a terminal or a plain mail; words longer than a line (addresses) stay whole."""
+    pad = " " * indent
+    return textwrap.fill(
+        text, columns, initial_indent=pad, subsequent_indent=pad, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def day_words(day: date) -> str:
+    """Return a day as a person writes it, such as `Thursday 25 December 2025`; English whatever the locale."""
+    weekdays = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+    months = (
+        "January February March April May June July August September October November December".split()  # noqa: SIM905 - one line reads better than twelve
+    )
+    return f"{weekdays[day.weekday()]} {day.day} {months[day.month - 1]} {day.year}"
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """Return a number with its noun: `1 vote`, `1,204 votes`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

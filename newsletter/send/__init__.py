@@ -1,0 +1,1 @@
+"""From ready messages to a relay, with the ledger told of each step."""

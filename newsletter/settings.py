@@ -1,0 +1,281 @@
+"""Every setting: flag > NEWSLETTER_ variable > newsletter.toml > default.
+
+Relative paths count from the folder of newsletter.toml, or from the working directory where there is none. A wrong
+setting is a SettingsError: one line that names the key, what is wrong with its value, and the mend.
+"""
+
+import difflib
+import json
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from newsletter.errors import SettingsError, UsageError
+
+PREFIX = "NEWSLETTER_"
+CONFIG_NAME = "newsletter.toml"
+OUTSIDE_SETTINGS = ("NEWSLETTER_CONFIG", "NEWSLETTER_TEST_")  # variables that are no settings
+SOURCE_KINDS = ("huggingface", "file:PATH", "page:PATH")
+Policy = Literal["hold", "resend"]
+
+
+def bundled(name: str) -> Path:
+    """Return the path of a shipped file or folder: inside the wheel, or at the top of a checkout."""
+    package = Path(__file__).parent
+    inside = package / "bundled" / name
+    return inside if inside.exists() else package.parent / name
+
+
+class SmtpSettings(BaseModel):
+    """The relay that messages are handed to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    host: str | None = Field(None, description="Host name of the relay.")
+    port: int | None = Field(None, ge=1, le=65535, description="Port; 587, 465 or 25 by the kind of security.")
+    username: str | None = Field(None, description="Log in as this user; without one, no AUTH.")
+    password: SecretStr | None = Field(None, description="Its password; better as NEWSLETTER_SMTP__PASSWORD.")
+    security: Literal["none", "starttls", "tls"] = Field(
+        "starttls", description="starttls and tls verify the certificate and never fall back; none is for loopback."
+    )
+    connections: int = Field(1, ge=1, le=1000, description="Connections to the relay at once, a thread each.")
+    timeout: float = Field(600, gt=0, description="Seconds to wait for a reply (RFC 5321 4.5.3.2.6 asks for 600).")
+
+    @property
+    def effective_port(self) -> int:
+        """The port, or the usual one for the kind of security."""
+        return self.port or {"none": 25, "starttls": 587, "tls": 465}[self.security]
+
+    @model_validator(mode="after")
+    def _no_password_in_clear(self) -> "SmtpSettings":
+        loopback = self.host in {"localhost", "127.0.0.1", "::1", None}
+        if self.username and self.security == "none" and not loopback:
+            raise ValueError('security = "none" would send the password in clear; use "starttls" or "tls"')
+        if self.username and self.password is None:
+            raise ValueError("username is set and password is not; set NEWSLETTER_SMTP__PASSWORD")
+        return self
+
+
+class Settings(BaseSettings):
+    """All settings of one list. Build it with `load`, which finds the file and explains faults."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        extra="forbid",
+        hide_input_in_errors=True,  # a wrong URL may hold a password
+        validate_default=False,
+    )
+
+    sources: Annotated[list[str], NoDecode] = Field(
+        default_factory=list, description="Where papers come from, the best informed first; none means the sample."
+    )
+    on_source_failure: Literal["stop", "continue"] = Field(
+        "stop", description="When one of several sources fails: send nothing, or go on with the others."
+    )
+    database_url: str = Field("sqlite:///var/newsletter.sqlite3", description="SQLAlchemy URL of the database.")
+    subscribers: Path | None = Field(
+        None, description="The subscriber list (.yaml or .csv); ./subscribers.yaml if present, else the example."
+    )
+    timezone: str = Field("UTC", description="The list's own IANA time zone.")
+    base_url: str | None = Field(None, description="Public https address of the list's pages, if it has any.")
+    sender: str = Field("Newsletter <newsletter@example.org>", description="The From address.")
+    reply_to: str | None = Field(None, description="Where answers go; the sender if unset.")
+    list_id: str = Field("papers", description="Short stable name of the list; part of every key, so never change it.")
+    title: str = Field(
+        "Trending Papers", min_length=1, max_length=80, description="The list's name, as readers see it."
+    )
+    postal_address: str | None = Field(None, description="Shown in the footer; many countries ask for one.")
+    transport: str = Field("outbox:var/outbox", description='"outbox:PATH" (a Maildir) or "smtp".')
+    smtp: SmtpSettings = SmtpSettings()
+    entries: int = Field(10, ge=1, le=100, description="Papers told in full; the rest of the list is only named.")
+    min_votes: int = Field(0, ge=0, description="Papers with fewer votes are only named; unknown votes always pass.")
+    ranking: Literal["votes"] = Field("votes", description="How papers are ordered.")
+    max_age_days: int = Field(
+        3, ge=0, description="A live source's newest list may be this old, else nothing goes out."
+    )
+    in_doubt: Policy | None = Field(None, description="When nobody knows whether a copy arrived, whatever the cause.")
+    in_doubt_process: Policy = Field(
+        "hold", description="... because our process was killed: it almost always arrived."
+    )
+    in_doubt_network: Policy = Field("resend", description="... because the connection broke after the message.")
+    in_doubt_power: Policy = Field("hold", description="... because the machine went down.")
+    templates: Path | None = Field(None, description="Your own templates; a file here replaces the shipped one.")
+    secret_key: SecretStr | None = Field(None, description="Signs links and Message-IDs; made once and kept if unset.")
+
+    @field_validator("sources", mode="before")
+    @classmethod
+    def _split_sources(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if value.lstrip().startswith("["):
+            try:
+                return json.loads(value)
+            except ValueError:
+                raise ValueError("starts with [ but is no JSON list of specs") from None
+        return [spec.strip() for spec in re.split(r"[;\n]", value) if spec.strip()]
+
+    @field_validator("sources")
+    @classmethod
+    def _known_sources(cls, value: list[str]) -> list[str]:
+        try:
+            return [check_source(spec) for spec in value]
+        except UsageError as fault:
+            raise ValueError(str(fault)) from None
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(f"{value!r} is no IANA time zone{_meant(value, available_timezones())}")
+        return value
+
+    @field_validator("base_url")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("is no web address; write it like https://news.example.org")
+        return value.rstrip("/")
+
+    @field_validator("sender", "reply_to")
+    @classmethod
+    def _one_address(cls, value: str | None) -> str | None:
+        from email_validator import EmailNotValidError, validate_email
+
+        if value is None:
+            return None
+        try:
+            validate_email(parseaddr(value)[1], check_deliverability=False)
+        except EmailNotValidError as fault:
+            raise ValueError(f"is no address ({fault}); write it like Name <name@example.org>") from None
+        if any(ord(character) < ord(" ") for character in value):
+            raise ValueError("holds a control character")
+        return value
+
+    @field_validator("list_id")
+    @classmethod
+    def _plain_list_id(cls, value: str) -> str:
+        if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,60}[a-z0-9])?", value):
+            raise ValueError("may hold small letters, digits, dots and hyphens only, like papers or papers.example.org")
+        return value
+
+    @field_validator("transport")
+    @classmethod
+    def _known_transport(cls, value: str) -> str:
+        if value != "smtp" and not re.fullmatch(r"outbox:.+", value):
+            raise ValueError('is no transport; write "smtp" or "outbox:PATH"')
+        return value
+
+    @model_validator(mode="after")
+    def _relay_is_named(self) -> "Settings":
+        if self.transport == "smtp" and not self.smtp.host:
+            raise ValueError('transport = "smtp" needs smtp.host (or NEWSLETTER_SMTP__HOST)')
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags are given to the constructor as TOML values are; only variables are read by pydantic-settings."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+
+def check_source(spec: str) -> str:
+    """Return a source spec that is well formed.
+
+    Raises:
+        UsageError: it names no kind of source.
+    """
+    if not re.fullmatch(r"huggingface|(file|page):.+", spec):
+        raise UsageError(f"{spec!r} is no source; write one of {', '.join(SOURCE_KINDS)}")
+    return spec
+
+
+def load(config: Path | None = None, environ: Mapping[str, str] = os.environ) -> tuple[Settings, Path]:
+    """Read the settings and the folder that relative paths count from.
+
+    Args:
+        config: newsletter.toml as named on the command line; else NEWSLETTER_CONFIG; else the working directory's.
+        environ: the variables to check for names that are no setting.
+
+    Raises:
+        SettingsError: the file is missing or broken, or a setting is unknown or wrong.
+    """
+    named = config or (Path(environ["NEWSLETTER_CONFIG"]) if environ.get("NEWSLETTER_CONFIG") else None)
+    path = named or Path(CONFIG_NAME)
+    if named and not named.is_file():
+        raise SettingsError(f"{named}: there is no such file; check --config and NEWSLETTER_CONFIG")
+    _check_variables(environ)
+    values = _read_toml(path) if path.is_file() else {}
+    folder = path.absolute().parent if path.is_file() else Path.cwd()
+    try:
+        return Settings(**values), folder
+    except ValidationError as fault:
+        raise SettingsError("\n".join(_explain(fault, path, environ))) from None
+
+
+def names() -> Iterator[str]:
+    """Yield every setting's TOML name, the nested ones with a dot."""
+    for name, field in Settings.model_fields.items():
+        if field.annotation is SmtpSettings:
+            yield from (f"{name}.{inner}" for inner in SmtpSettings.model_fields)
+        yield name
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8-sig"))
+    except OSError as fault:
+        raise SettingsError(f"{path}: cannot be read ({fault.strerror})") from None
+    except UnicodeDecodeError as fault:
+        raise SettingsError(f"{path}: is not UTF-8 (byte {fault.start}); save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as fault:
+        raise SettingsError(f"{path}: is no valid TOML: {fault}") from None
+
+
+def _variable(name: str) -> str:
+    return PREFIX + name.replace(".", "__").upper()
+
+
+def _meant(word: str, known: "Iterator[str] | set[str]") -> str:
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _check_variables(environ: Mapping[str, str]) -> None:
+    """Refuse variables that look like settings and are none: pydantic-settings would pass over them in silence."""
+    known = {_variable(name) for name in names()}
+    for name in environ:
+        if name.upper().startswith(PREFIX) and not name.startswith(OUTSIDE_SETTINGS) and name.upper() not in known:
+            raise SettingsError(f"{name}: there is no such setting{_meant(name.upper(), known) or '; unset it'}")
+
+
+def _explain(fault: ValidationError, path: Path, environ: Mapping[str, str]) -> Iterator[str]:
+    given = {name.upper() for name in environ}
+    for error in fault.errors(include_input=False, include_url=False):
+        key = ".".join(str(part) for part in error["loc"] if not isinstance(part, int))
+        where = _variable(key) if _variable(key) in given else f"{path}: {key}" if key else str(path)
+        if error["type"] == "extra_forbidden":
+            yield f"{where}: there is no such setting{_meant(key, names()) or '; remove it'}"
+        else:
+            message = error["msg"].removeprefix("Value error, ")
+            yield f"{where}: {message[0].lower() + message[1:]}"

@@ -1,0 +1,196 @@
+"""The database: transactions that say whether they write, and how hard.
+
+SQLite runs in WAL mode. Writers take BEGIN IMMEDIATE: a read that becomes a write inside one transaction would fail at
+once with BUSY_SNAPSHOT, whatever the timeout. No transaction spans network I/O.
+"""
+
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Dialect, Engine, Insert, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import StaticPool
+
+from newsletter.errors import BusyError, DatabaseError, SettingsError
+
+BUSY_TIMEOUT_MS = 10_000
+MENDS = {  # what the driver says -> what to do about it
+    "unable to open": "check that the folder exists and may be written",
+    "readonly": "make the file and its folder writable for this user",
+    "disk is full": "free some space and run again; nothing is lost",
+    "disk I/O error": "check the disk and run again; nothing is lost",
+    "locked": "another program keeps it locked; end that one and run again",
+    "not a database": "the file is no SQLite database; move it away or name another in database_url",
+    "malformed": "the file is damaged; restore it from a backup",
+}
+
+
+class Database:
+    """One database and its transactions; safe to share between threads."""
+
+    def __init__(self, url: str) -> None:
+        """Open the database at an SQLAlchemy URL, creating the folder of a SQLite file.
+
+        Raises:
+            SettingsError: the URL is none, or its driver is not installed.
+            DatabaseError: the folder cannot be made.
+        """
+        self.url = _parse(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.path = Path(self.url.database) if self.is_sqlite and self.url.database else None
+        if self.path:
+            _make_folder(self.path.parent)
+        self._engine = _engine(self.url.render_as_string(hide_password=False), in_memory=self.path is None)
+        # SQLite has one writer at a time; a lock here wakes the next thread at once, its busy handler sleeps.
+        self._writer = threading.Lock() if self.is_sqlite else nullcontext()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open a transaction that sees one state of the database.
+
+        Raises:
+            DatabaseError: the database failed; the message says how to mend it.
+        """
+        with self._explained(), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def writing(self, *, durable: bool = True) -> Iterator[Connection]:
+        """Open a transaction that writes, committed at the end of the block.
+
+        Args:
+            durable: survive a power loss (claims, audiences); else only the death of our process (marks and
+                settlements, which are far more frequent).
+
+        Raises:
+            DatabaseError: the database failed; nothing of the block was written.
+        """
+        with self._explained(), self._writer, self._engine.connect() as plain:
+            connection = plain.execution_options(writes=True, durable=durable)
+            with connection.begin():
+                yield connection
+
+    def insert(self, table: Table) -> "Any":
+        """Return an INSERT of this dialect, which knows ON CONFLICT (SQLite and PostgreSQL spell it alike)."""
+        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+
+    @contextmanager
+    def sole_sender(self) -> Iterator[None]:
+        """Be the only sender of a SQLite database for as long as the block runs.
+
+        The kernel drops the lock when the process dies, however it dies, so a lock never outlives its owner. On
+        PostgreSQL any number of senders share the rows, and this does nothing.
+
+        Raises:
+            BusyError: another process is sending.
+            DatabaseError: the lock file cannot be written.
+        """
+        if self.path is None:
+            yield
+            return
+        path = self.path.with_name(self.path.name + ".lock")
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as fault:
+            raise DatabaseError(f"{path}: {fault.strerror}; make the folder writable for this user") from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise BusyError(f"{self.path}: another run is sending from this database; wait for it to end") from None
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as fault:
+            raise DatabaseError(self._explain(str(fault.orig))) from fault
+        except SQLAlchemyError as fault:
+            raise DatabaseError(self._explain(str(fault))) from fault
+
+    def _explain(self, said: str) -> str:
+        where = self.path or self.url.render_as_string(hide_password=True)
+        first = said.strip().splitlines()[0] if said.strip() else "failed"
+        mend = next((mend for sign, mend in MENDS.items() if sign in said), "check the server and database_url")
+        return f"database {where}: {first}; {mend}"
+
+
+def boot_id() -> str:
+    """Return a name for the time since this machine started: a claim made before it may have lost its marks."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return "unknown"
+
+
+def _parse(url: str) -> Any:
+    try:
+        return make_url(url)
+    except ArgumentError:
+        raise SettingsError(
+            "database_url: is no database URL; write it like sqlite:///var/newsletter.sqlite3"
+        ) from None
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise DatabaseError(f"{folder}: {fault.strerror}; make it writable or set database_url") from None
+
+
+def _engine(url: str, *, in_memory: bool) -> Engine:
+    try:
+        if not url.startswith("sqlite"):
+            engine = create_engine(url, pool_pre_ping=True)
+        elif in_memory:
+            engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+        else:
+            engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+    except NoSuchModuleError as fault:
+        raise SettingsError(f"database_url: {fault}; use sqlite:/// or postgresql+psycopg://") from None
+    except ModuleNotFoundError as fault:
+        raise SettingsError(
+            f"database_url: {fault.name} is not installed; pip install 'newsletter[postgres]'"
+        ) from None
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "begin", _begin_postgresql)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if not options.get("writes"):
+        connection.exec_driver_sql("BEGIN")
+        return
+    connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if options['durable'] else 'NORMAL'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if options.get("writes") and not options["durable"]:
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+
+
+__all__ = ["Database", "Dialect", "Insert", "boot_id"]

@@ -1,0 +1,96 @@
+"""Frozen issues: once sending has begun, an issue's papers, words and bytes do not change any more."""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from newsletter.models import Cadence, Digest, Entry, Issue, Period
+from newsletter.store.engine import Database
+from newsletter.store.papers import from_json, to_json
+from newsletter.store.tables import carried, issue, piece
+
+
+class IssueStore:
+    """The issues of one list."""
+
+    def __init__(self, database: Database, list_id: str) -> None:
+        self._database = database
+        self._list_id = list_id
+
+    def freeze(self, one: Issue, entries: Iterable[Entry], now: datetime) -> Issue:
+        """Keep an issue for good, with the entries it carries, and return the one that is kept: the first decides."""
+        with self._database.writing() as connection:
+            row = {"list_id": self._list_id, "key": one.key, "content": _to_json(one), "frozen_at": now}
+            fresh = connection.execute(self._database.insert(issue).values(row).on_conflict_do_nothing()).rowcount
+            papers = [
+                {"list_id": self._list_id, "paper_key": entry.paper.key, "issue_key": one.key} for entry in entries
+            ]
+            if papers and fresh:
+                connection.execute(self._database.insert(carried), papers)
+        return self.find(one.key) or one
+
+    def find(self, key: str) -> Issue | None:
+        """Return a frozen issue, or None."""
+        statement = select(issue.c.content).where(issue.c.list_id == self._list_id, issue.c.key == key)
+        with self._database.reading() as connection:
+            content = connection.scalar(statement)
+        return _from_json(content) if content else None
+
+    def keys(self) -> list[str]:
+        """Return the keys of all frozen issues, newest first."""
+        statement = select(issue.c.key).where(issue.c.list_id == self._list_id)
+        with self._database.reading() as connection:
+            return list(connection.scalars(statement.order_by(issue.c.frozen_at.desc(), issue.c.key.desc())))
+
+    def carried_elsewhere(self, period: Period) -> frozenset[str]:
+        """Return the keys of papers that another issue of the period's cadence already carried as an entry."""
+        statement = select(carried.c.paper_key).where(
+            carried.c.list_id == self._list_id,
+            carried.c.issue_key.startswith(f"{period.cadence}/"),
+            carried.c.issue_key != period.key,
+        )
+        with self._database.reading() as connection:
+            return frozenset(connection.scalars(statement))
+
+    def piece(self, key: str, name: str) -> str | None:
+        """Return a rendered piece of a frozen issue, or None if it was not made yet."""
+        statement = select(piece.c.body).where(
+            piece.c.list_id == self._list_id, piece.c.issue_key == key, piece.c.name == name
+        )
+        with self._database.reading() as connection:
+            return connection.scalar(statement)
+
+    def keep_piece(self, key: str, name: str, body: str) -> None:
+        """Keep a rendered piece; whoever comes first decides."""
+        row = {"list_id": self._list_id, "issue_key": key, "name": name, "body": body}
+        with self._database.writing() as connection:
+            connection.execute(self._database.insert(piece).values(row).on_conflict_do_nothing())
+
+
+def _to_json(one: Issue) -> dict[str, Any]:
+    period = one.digest.period
+    return {
+        "list_id": one.list_id,
+        "title": one.title,
+        "size": one.size,
+        "min_votes": one.min_votes,
+        "period": [period.cadence.value, period.start.isoformat(), period.end.isoformat()],
+        "entries": [
+            {"rank": entry.rank, "reason": entry.reason, "paper": to_json(entry.paper)} for entry in one.digest.entries
+        ],
+    }
+
+
+def _from_json(content: dict[str, Any]) -> Issue:
+    cadence, start, end = content["period"]
+    period = Period(Cadence(cadence), date.fromisoformat(start), date.fromisoformat(end))
+    entries = tuple(Entry(from_json(row["paper"]), row["rank"], row["reason"]) for row in content["entries"])
+    return Issue(
+        list_id=content["list_id"],
+        title=content["title"],
+        size=content["size"],
+        min_votes=content["min_votes"],
+        digest=Digest(period, entries),
+    )

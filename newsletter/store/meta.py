@@ -1,0 +1,50 @@
+"""The database's own facts: its schema version and the secret it keeps when the settings name none."""
+
+import secrets
+
+from sqlalchemy import inspect, select
+
+from newsletter.errors import DatabaseError
+from newsletter.store.engine import Database
+from newsletter.store.tables import meta, metadata
+
+SCHEMA_VERSION = 1
+
+
+def prepare_schema(database: Database) -> None:
+    """Create the tables of a new database, or check that an existing one is of this program's version.
+
+    Raises:
+        DatabaseError: the database was made by a newer program, or holds something else.
+    """
+    with database.reading() as connection:
+        made = inspect(connection).has_table("meta")
+        version = read(database, "schema_version") if made else None
+    if version == str(SCHEMA_VERSION):
+        return
+    if version is not None:
+        raise DatabaseError(
+            f"database {database.path or database.url}: has schema {version}, this program knows {SCHEMA_VERSION};"
+            " install the newsletter version that made it, or a newer one"
+        )
+    with database.writing() as connection:
+        metadata.create_all(connection)
+        row = {"name": "schema_version", "value": str(SCHEMA_VERSION)}
+        connection.execute(database.insert(meta).values(row).on_conflict_do_nothing())
+
+
+def read(database: Database, name: str) -> str | None:
+    """Return a kept value, or None."""
+    with database.reading() as connection:
+        return connection.scalar(select(meta.c.value).where(meta.c.name == name))
+
+
+def secret_key(database: Database) -> str:
+    """Return the secret of this database, made at the first call; whoever comes first decides."""
+    kept = read(database, "secret_key")
+    if kept:
+        return kept
+    with database.writing() as connection:
+        row = {"name": "secret_key", "value": secrets.token_urlsafe(32)}
+        connection.execute(database.insert(meta).values(row).on_conflict_do_nothing())
+    return secret_key(database)

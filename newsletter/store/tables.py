@@ -1,0 +1,156 @@
+"""The tables. A database may hold several lists: `list_id` stands in the key of whatever belongs to one of them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware moment in UTC; SQLite keeps no zone, so it is taken off on the way in and put back on the way out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn an aware moment into what the driver stores."""
+        if value is None:
+            return None
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Turn what the driver read into an aware moment."""
+        if value is None:
+            return None
+        moment: datetime = value
+        return moment.replace(tzinfo=UTC) if dialect.name == "sqlite" else moment.astimezone(UTC)
+
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+paper = Table(
+    "paper",
+    metadata,
+    Column("key", String, primary_key=True),  # models.Paper.key
+    Column("fields", JSON, nullable=False),  # every known field as last read, dates in ISO form
+    Column("first_seen_at", Moment, nullable=False),
+)
+
+# A day a paper stood on a source's list: a paper that is listed again has two.
+listing = Table(
+    "listing",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("paper_key", ForeignKey("paper.key"), primary_key=True),
+    Column("source", String, primary_key=True),
+)
+
+# What a source said of a paper at a moment: votes have a history.
+observation = Table(
+    "observation",
+    metadata,
+    Column("paper_key", ForeignKey("paper.key"), primary_key=True),
+    Column("source", String, primary_key=True),
+    Column("seen_at", Moment, primary_key=True),
+    Column("upvotes", Integer),
+    Column("comment_count", Integer),
+    Column("repository_stars", Integer),
+)
+
+subscriber = Table(
+    "subscriber",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("list_id", String, nullable=False),
+    Column("key", String, nullable=False),  # models.Subscriber.key
+    Column("address", String, nullable=False),
+    Column("name", String),
+    Column("cadence", String, nullable=False),
+    Column("timezone", String),
+    Column("hour", Integer),
+    Column("include", JSON, nullable=False),
+    Column("exclude", JSON, nullable=False),
+    Column("format", String, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("origin", String, nullable=False),  # where the row came from: "file" or "import"
+    Column("listed", Boolean, nullable=False),  # false once its line is gone from the file
+    UniqueConstraint("list_id", "key"),
+)
+
+issue = Table(
+    "issue",
+    metadata,
+    Column("list_id", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("content", JSON, nullable=False),
+    Column("frozen_at", Moment, nullable=False),
+)
+
+# A paper that an issue carried as an entry: no other issue of that cadence and list carries it again.
+carried = Table(
+    "carried",
+    metadata,
+    Column("list_id", String, primary_key=True),
+    Column("paper_key", String, primary_key=True),
+    Column("issue_key", String, primary_key=True),
+    ForeignKeyConstraint(["list_id", "issue_key"], ["issue.list_id", "issue.key"]),
+)
+
+# What the templates made of an issue, kept so that a retry tomorrow sends the same bytes.
+piece = Table(
+    "piece",
+    metadata,
+    Column("list_id", String, primary_key=True),
+    Column("issue_key", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("body", Text, nullable=False),
+    ForeignKeyConstraint(["list_id", "issue_key"], ["issue.list_id", "issue.key"]),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("list_id", String, primary_key=True),
+    Column("issue_key", String, primary_key=True),
+    Column("subscriber_id", ForeignKey("subscriber.id"), primary_key=True),
+    Column("state", String, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("doubts", Integer, nullable=False, default=0),
+    Column("cause", String),
+    Column("choice", String),  # ranks with commas
+    Column("format", String),
+    Column("owner", String),
+    Column("epoch", Integer, nullable=False, default=0),
+    Column("boot_id", String),
+    Column("lease_until", Moment),
+    Column("next_attempt_at", Moment),
+    Column("reply", Text),
+    ForeignKeyConstraint(["list_id", "issue_key"], ["issue.list_id", "issue.key"]),
+    Index("delivery_by_state", "list_id", "issue_key", "state", "subscriber_id"),
+)

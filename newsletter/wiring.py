@@ -1,0 +1,164 @@
+"""Settings to Parts: the only file that names concrete classes. A new source, ranking or transport is a line here."""
+
+import os
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from email.utils import parseaddr
+from pathlib import Path
+
+from newsletter.fetch.base import PaperSource
+from newsletter.fetch.files import FileSource
+from newsletter.fetch.http import build_client
+from newsletter.fetch.huggingface import HuggingFaceSource
+from newsletter.fetch.page import PageSource
+from newsletter.links import Links
+from newsletter.models import Cause
+from newsletter.parts import Mailing, Parts
+from newsletter.rank.votes import VotesRanking
+from newsletter.render.message import Letterhead
+from newsletter.render.templates import Templates
+from newsletter.send.base import Transport
+from newsletter.send.outbox import OutboxTransport
+from newsletter.send.outcomes import DoubtPolicy
+from newsletter.send.smtp import Relay, SmtpTransport
+from newsletter.settings import Settings, bundled
+from newsletter.store import meta
+from newsletter.store.engine import Database
+from newsletter.store.issues import IssueStore
+from newsletter.store.ledger import Ledger
+from newsletter.store.papers import PaperStore
+from newsletter.store.subscribers import SubscriberStore
+
+SAMPLE = "sample"
+ROSTER = "subscribers.yaml"
+RANKINGS = {"votes": VotesRanking}
+IN_MEMORY = "sqlite://"
+
+
+def now() -> datetime:
+    """Return the present moment in UTC."""
+    return datetime.now(UTC)
+
+
+def build(settings: Settings, folder: Path, *, remember: bool = True, clock: Callable[[], datetime] = now) -> Parts:
+    """Make the parts of a run.
+
+    Args:
+        settings: the settings.
+        folder: what relative paths count from.
+        remember: False for a dry run: a database that is not there is not made.
+        clock: the present moment.
+
+    Raises:
+        NewsletterError: a setting is wrong or the database cannot be used.
+    """
+    database = open_database(settings, folder, create=remember)
+    subscribers = SubscriberStore(database, settings.list_id)
+    secret = settings.secret_key.get_secret_value() if settings.secret_key else meta.secret_key(database)
+    mailing = _mailing(settings)
+    return Parts(
+        mailing=mailing,
+        sources=_sources(settings, folder),
+        go_on_without=settings.on_source_failure == "continue",
+        ranking=RANKINGS[settings.ranking](),
+        roster=_roster(settings, folder, subscribers),
+        templates=Templates([*([folder / settings.templates] if settings.templates else []), bundled("templates")]),
+        links=Links(
+            list_id=settings.list_id,
+            secret=secret,
+            domain=mailing.letterhead.sender_address.rpartition("@")[2],
+            leave_address=mailing.letterhead.reply_to or mailing.letterhead.sender_address,
+            base_url=settings.base_url,
+        ),
+        database=database,
+        papers=PaperStore(database),
+        subscribers=subscribers,
+        issues=IssueStore(database, settings.list_id),
+        ledger=Ledger(database, settings.list_id),
+        transport=_transport(settings, folder),
+        doubt=_doubt(settings),
+        clock=clock,
+    )
+
+
+def open_database(settings: Settings, folder: Path, *, create: bool = True) -> Database:
+    """Return the database, its schema made; without `create` a missing SQLite file is stood in for by memory."""
+    url = settings.database_url
+    found = re.fullmatch(r"sqlite(?:\+\w+)?:///([^?]+)(.*)", url)
+    if found:
+        path = folder / found[1]
+        url = f"sqlite:///{path}{found[2]}" if create or path.exists() else IN_MEMORY
+    database = Database(url)
+    meta.prepare_schema(database)
+    return database
+
+
+def source(spec: str, folder: Path, as_of: date | None = None) -> PaperSource:
+    """Return the source of a spec as written in the settings or on the command line."""
+    kind, _, rest = spec.partition(":")
+    if kind == "file":
+        return FileSource(folder / rest, name=spec, as_of=as_of)
+    if kind == "page":
+        return PageSource(folder / rest, name=spec, as_of=as_of)
+    endpoint = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+    return HuggingFaceSource(build_client(), endpoint=endpoint, today=lambda: now().date())
+
+
+def _sources(settings: Settings, folder: Path) -> tuple[PaperSource, ...]:
+    if not settings.sources:
+        return (FileSource(bundled("seeds"), name=SAMPLE),)
+    return tuple(source(spec, folder) for spec in settings.sources)
+
+
+def _roster(settings: Settings, folder: Path, subscribers: SubscriberStore) -> Path | None:
+    """The named file, else the working folder's, else the example, unless real people were imported."""
+    if settings.subscribers:
+        return folder / settings.subscribers
+    if (folder / ROSTER).exists():
+        return folder / ROSTER
+    return None if subscribers.count("import") else bundled("subscribers.example.yaml")
+
+
+def _mailing(settings: Settings) -> Mailing:
+    name, address = parseaddr(settings.sender)
+    domain = address.rpartition("@")[2]
+    list_id = settings.list_id if "." in settings.list_id else f"{settings.list_id}.{domain}"
+    letterhead = Letterhead(
+        sender_name=name,
+        sender_address=address,
+        reply_to=parseaddr(settings.reply_to)[1] if settings.reply_to else None,
+        list_name=settings.title,
+        list_id=list_id,
+    )
+    return Mailing(
+        list_id=settings.list_id,
+        title=settings.title,
+        letterhead=letterhead,
+        postal_address=settings.postal_address,
+        entries=settings.entries,
+        min_votes=settings.min_votes,
+        max_age_days=settings.max_age_days,
+    )
+
+
+def _transport(settings: Settings, folder: Path) -> Transport:
+    if settings.transport != "smtp":
+        return OutboxTransport(folder / settings.transport.removeprefix("outbox:"))
+    smtp = settings.smtp
+    relay = Relay(
+        host=smtp.host or "",
+        port=smtp.effective_port,
+        security=smtp.security,
+        username=smtp.username,
+        password=smtp.password.get_secret_value() if smtp.password else None,
+        timeout=smtp.timeout,
+    )
+    return SmtpTransport(relay, smtp.connections)
+
+
+def _doubt(settings: Settings) -> DoubtPolicy:
+    if settings.transport != "smtp":  # the outbox can be asked what it has, so writing again never doubles
+        return DoubtPolicy(dict.fromkeys(Cause, "resend"))
+    each = {cause: settings.in_doubt or getattr(settings, f"in_doubt_{cause}") for cause in Cause}
+    return DoubtPolicy(each)

@@ -1,0 +1,164 @@
+"""Real SMTP servers on loopback: a well-behaved one that counts what it took, and one that breaks where it is told."""
+
+import socketserver
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, Envelope, Session
+
+USER, PASSWORD = b"mailer", b"correct horse"
+
+
+@dataclass
+class Mailbox:
+    """What a server accepted, in order."""
+
+    taken: list[Envelope] = field(default_factory=list)
+    logins: list[bool] = field(default_factory=list)
+
+    async def handle_DATA(self, _server: Any, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
+        self.taken.append(envelope)
+        self.logins.append(session.authenticated)
+        return "250 2.0.0 taken"
+
+    @property
+    def recipients(self) -> list[str]:
+        return [envelope.rcpt_tos[0] for envelope in self.taken]
+
+    @property
+    def contents(self) -> list[bytes]:
+        return [bytes(envelope.content or b"") for envelope in self.taken]
+
+
+class _AnyPort(Controller):
+    """A controller that takes a free port, which aiosmtpd alone does not find again."""
+
+    def _trigger_server(self) -> None:
+        self.port = self.server.sockets[0].getsockname()[1]
+        super()._trigger_server()
+
+
+@contextmanager
+def mail_server(tls: ssl.SSLContext | None = None, *, login: bool = False) -> Iterator[tuple[Mailbox, int]]:
+    """Run a server; with `tls` it asks for STARTTLS, with `login` for USER and PASSWORD. Yields mailbox and port."""
+
+    def check(_server: Any, _session: Any, _envelope: Any, _mechanism: str, given: Any) -> AuthResult:
+        return AuthResult(success=(given.login, given.password) == (USER, PASSWORD), handled=False)
+
+    mailbox = Mailbox()
+    controller = _AnyPort(
+        mailbox,
+        hostname="127.0.0.1",
+        port=0,
+        tls_context=tls,
+        require_starttls=tls is not None,
+        authenticator=check if login else None,
+        auth_required=login,
+        auth_require_tls=tls is not None,
+        decode_data=False,
+    )
+    controller.start()
+    try:
+        yield mailbox, controller.port
+    finally:
+        controller.stop()
+
+
+class FaultyServer(socketserver.ThreadingTCPServer):
+    """Answers by a script: `faults` maps a verb (or BANNER, BODY, DOT) to a reply, or to "drop" or "drop-after".
+
+    `times` is how often each fault strikes before the server behaves.
+    """
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, faults: dict[str, str], times: int = 10**9) -> None:
+        super().__init__(("127.0.0.1", 0), _Conversation)
+        self.faults = faults
+        self.times = dict.fromkeys(faults, times)
+        self.lock = threading.Lock()
+        self.taken: list[bytes] = []
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+    def fault(self, verb: str) -> str | None:
+        with self.lock:
+            if self.times.get(verb, 0) <= 0:
+                return None
+            self.times[verb] -= 1
+            return self.faults[verb]
+
+
+GOOD = {
+    "BANNER": "220 ready",
+    "EHLO": "250-here\r\n250 8BITMIME",
+    "HELO": "250 here",
+    "MAIL": "250 ok",
+    "RCPT": "250 ok",
+    "DATA": "354 go on",
+    "RSET": "250 ok",
+    "QUIT": "221 bye",
+}
+
+
+class _Conversation(socketserver.StreamRequestHandler):
+    server: FaultyServer
+
+    def handle(self) -> None:
+        if not self.answer("BANNER"):
+            return
+        for line in self.rfile:
+            verb = line[:4].decode().upper()
+            if not self.answer(verb) or (verb == "DATA" and self.last.startswith("354") and not self.body()):
+                return
+
+    def answer(self, verb: str, good: str | None = None) -> bool:
+        """Reply to a verb; return whether the connection goes on."""
+        reply = self.server.fault(verb) or good or GOOD.get(verb, "502 what?")
+        if reply == "drop":
+            return False
+        self.last = reply
+        self.wfile.write(reply.encode() + b"\r\n")
+        return not reply.startswith("421")
+
+    def body(self) -> bool:
+        lines = []
+        for line in self.rfile:
+            if line == b".\r\n":
+                break
+            if not lines and self.server.fault("BODY") == "drop":
+                return False
+            lines.append(line)
+        else:
+            return False
+        fault = self.server.fault("DOT")
+        if fault == "drop":
+            return False
+        if fault is None or fault == "drop-after":
+            self.server.taken.append(b"".join(lines))
+        if fault == "drop-after":
+            return False
+        self.last = fault or "250 2.0.0 taken"
+        self.wfile.write(self.last.encode() + b"\r\n")
+        return not self.last.startswith("421")
+
+
+@contextmanager
+def faulty_server(faults: dict[str, str], times: int = 10**9) -> Iterator[FaultyServer]:
+    """Run a server that breaks as told."""
+    with FaultyServer(faults, times) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,223 @@
+"""The ledger's promises, on a real database file."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from newsletter.errors import BusyError, DatabaseError
+from newsletter.models import Cadence, Cause, Delivery, Outcome, State, Subscriber, Verdict
+from newsletter.send.outcomes import DoubtPolicy, after
+from newsletter.store import meta
+from newsletter.store.engine import Database
+from newsletter.store.issues import IssueStore
+from newsletter.store.ledger import LEASE, Claimant, Ledger
+from newsletter.store.subscribers import SubscriberStore
+from tests.make import NOON, a_reader, an_issue
+
+ME, OTHER = Claimant("me", "boot-1"), Claimant("other", "boot-1")
+ISSUE = an_issue()
+
+
+class Books:
+    """A database with one frozen issue and its readers."""
+
+    def __init__(self, path: Path, readers: list[Subscriber]) -> None:
+        self.database = Database(f"sqlite:///{path}")
+        meta.prepare_schema(self.database)
+        self.subscribers = SubscriberStore(self.database, "papers")
+        self.ledger = Ledger(self.database, "papers")
+        self.subscribers.follow_file(readers)
+        IssueStore(self.database, "papers").freeze(ISSUE, ISSUE.digest.entries, NOON)
+        self.ledger.freeze(ISSUE.key, Cadence.DAILY, NOON)
+
+    def claim(self, who: Claimant = ME, limit: int = 100, now: datetime = NOON) -> list[Delivery]:
+        return [one for one, _ in self.ledger.claim(ISSUE.key, who, limit, now, lambda _reader: (1, 2, 3))]
+
+    def states(self) -> dict[State, int]:
+        return {state: n for state, n in self.ledger.tally(ISSUE.key).counts.items() if n}
+
+
+@pytest.fixture
+def books(tmp_path: Path) -> Iterator[Books]:
+    yield Books(tmp_path / "db.sqlite3", [a_reader("ada"), a_reader("alan"), a_reader("grace")])
+
+
+def sent(one: Delivery) -> Delivery:
+    return replace(one, state=State.SENT)
+
+
+def held(one: Delivery, cause: Cause) -> Delivery:
+    return DoubtPolicy().doubted(one, cause, NOON)
+
+
+def test_freezing_twice_queues_each_reader_once(books: Books) -> None:
+    assert books.ledger.freeze(ISSUE.key, Cadence.DAILY, NOON) == 0
+    assert books.states() == {State.QUEUED: 3}
+
+
+def test_a_reader_who_joined_since_is_added_by_the_next_freeze(books: Books) -> None:
+    books.subscribers.add([a_reader("katherine")])
+    assert books.ledger.freeze(ISSUE.key, Cadence.DAILY, NOON) == 1
+    assert books.states() == {State.QUEUED: 4}
+
+
+def test_only_active_readers_of_the_cadence_are_queued(tmp_path: Path) -> None:
+    weekly = a_reader("weekly", cadence=Cadence.WEEKLY)
+    books = Books(tmp_path / "db", [a_reader("ada"), weekly, replace(a_reader("paused"), active=False)])
+    assert books.states() == {State.QUEUED: 1}
+
+
+def test_two_claimants_never_hold_the_same_delivery(books: Books) -> None:
+    mine, theirs = books.claim(ME, 2), books.claim(OTHER, 2)
+    assert {one.subscriber_id for one in mine} & {one.subscriber_id for one in theirs} == set()
+    assert len(mine) + len(theirs) == 3
+
+
+def test_a_claim_brings_the_readers_along_and_fixes_their_choice(books: Books) -> None:
+    [(one, reader), *_] = books.ledger.claim(ISSUE.key, ME, 1, NOON, lambda _reader: (2, 1))
+    assert (reader.address, reader.name, one.choice) == ("ada@example.org", "Ada", (2, 1))
+    books.ledger.settle([replace(one, state=State.DEFERRED, next_attempt_at=NOON)])
+    [(again, _), *_] = books.ledger.claim(ISSUE.key, ME, 1, NOON, lambda _reader: (3,))
+    assert again.choice == (2, 1)
+
+
+def test_a_reader_who_left_after_the_freeze_is_suppressed_at_the_claim(books: Books) -> None:
+    books.subscribers.follow_file([a_reader("ada"), a_reader("grace")])
+    assert len(books.claim()) == 2
+    assert books.states() == {State.CLAIMED: 2, State.SUPPRESSED: 1}
+
+
+def test_a_reader_whose_interests_match_nothing_is_skipped_with_the_reason(books: Books) -> None:
+    claimed = books.ledger.claim(ISSUE.key, ME, 9, NOON, lambda reader: () if reader.name == "Alan" else (1,))
+    assert len(claimed) == 2
+    [skipped] = [one for one, _ in books.ledger.of_issue(ISSUE.key) if one.state is State.SKIPPED]
+    assert "interests" in (skipped.reply or "")
+
+
+def test_a_claim_goes_on_past_readers_who_get_nothing(books: Books) -> None:
+    claimed = books.ledger.claim(ISSUE.key, ME, 1, NOON, lambda reader: (1,) if reader.name == "Grace" else ())
+    assert [reader.name for _, reader in claimed] == ["Grace"]
+
+
+def test_a_mark_counts_once_and_only_for_its_owner_and_epoch(books: Books) -> None:
+    [one, two, _three] = books.claim()
+    assert books.ledger.mark(one, NOON)
+    assert not books.ledger.mark(one, NOON)
+    assert not books.ledger.mark(replace(two, owner="other"), NOON)
+    assert not books.ledger.mark(replace(two, epoch=two.epoch + 1), NOON)
+
+
+def test_a_sender_that_slept_past_its_lease_may_not_mark(books: Books) -> None:
+    [one, *_] = books.claim()
+    assert not books.ledger.mark(one, NOON + LEASE)
+
+
+def test_a_sender_that_woke_up_after_another_took_over_changes_nothing(books: Books) -> None:
+    [mine, *_] = books.claim()
+    books.ledger.recover(OTHER, NOON + LEASE, held, sole_sender=False)
+    [theirs, *_] = books.claim(OTHER, now=NOON + LEASE)
+    assert mine.subscriber_id == theirs.subscriber_id
+    assert not books.ledger.mark(mine, NOON)
+    books.ledger.settle([sent(mine)])
+    assert books.states() == {State.CLAIMED: 3}
+
+
+def test_what_a_dead_sender_had_not_marked_goes_back_to_the_queue(books: Books) -> None:
+    books.claim(OTHER)
+    assert books.ledger.recover(ME, NOON, held, sole_sender=True) == 3
+    assert books.states() == {State.QUEUED: 3}
+
+
+def test_what_a_dead_sender_had_marked_is_in_doubt_and_held(books: Books) -> None:
+    [one, *_] = books.claim(OTHER)
+    books.ledger.mark(one, NOON)
+    books.ledger.recover(ME, NOON, held, sole_sender=True)
+    tally = books.ledger.tally(ISSUE.key)
+    assert (tally[State.IN_DOUBT], tally.causes[Cause.PROCESS], tally[State.QUEUED]) == (1, 1, 2)
+    assert len(books.claim()) == 2
+
+
+def test_after_a_reboot_every_claim_is_in_doubt_because_marks_may_be_missing(books: Books) -> None:
+    books.claim(Claimant("other", "an earlier boot"))
+    books.ledger.recover(ME, NOON, held, sole_sender=True)
+    assert books.ledger.tally(ISSUE.key).causes[Cause.POWER] == 3
+
+
+def test_a_living_sender_elsewhere_keeps_its_claims_until_the_lease_ends(books: Books) -> None:
+    books.claim(OTHER)
+    assert books.ledger.recover(ME, NOON, held, sole_sender=False) == 0
+    assert books.ledger.recover(ME, NOON + LEASE, held, sole_sender=False) == 3
+
+
+def test_a_deferred_delivery_is_due_when_its_time_has_come(books: Books) -> None:
+    for one in books.claim():
+        books.ledger.settle([after(one, Outcome(Verdict.POSTPONED, 450, "later"), NOON, DoubtPolicy())])
+    assert books.states() == {State.DEFERRED: 3}
+    assert books.claim(now=NOON + timedelta(minutes=4)) == []
+    assert len(books.claim(now=NOON + timedelta(minutes=5))) == 3
+
+
+def test_lists_in_one_database_do_not_see_each_other(books: Books) -> None:
+    other = Ledger(books.database, "another")
+    assert other.tally(ISSUE.key).audience == 0
+    assert other.claim(ISSUE.key, ME, 9, NOON, lambda _reader: (1,)) == []
+
+
+def test_the_second_sender_of_a_sqlite_database_is_told_that_it_is_busy(books: Books) -> None:
+    assert books.database.path is not None
+    again = Database(f"sqlite:///{books.database.path}")
+    with books.database.sole_sender(), pytest.raises(BusyError, match="another run"), again.sole_sender():
+        pass
+    with again.sole_sender():
+        pass
+
+
+def test_a_file_that_is_no_database_is_named_with_its_mend(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("These are notes, and rather long ones at that. " * 100)
+    with pytest.raises(DatabaseError, match="no SQLite database"):
+        meta.prepare_schema(Database(f"sqlite:///{path}"))
+
+
+def test_a_database_of_a_newer_program_is_refused(books: Books) -> None:
+    with books.database.writing() as connection:
+        connection.exec_driver_sql("UPDATE meta SET value = '99' WHERE name = 'schema_version'")
+    with pytest.raises(DatabaseError, match="has schema 99"):
+        meta.prepare_schema(books.database)
+
+
+def test_the_secret_is_made_once(books: Books) -> None:
+    assert meta.secret_key(books.database) == meta.secret_key(books.database)
+
+
+steps = st.lists(
+    st.tuples(st.sampled_from(["claim", "mark", "settle", "die", "leave"]), st.sampled_from(list(Verdict)))
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps)
+def test_the_sum_always_holds(tmp_path_factory: pytest.TempPathFactory, walk: list[tuple[str, Verdict]]) -> None:
+    names = ["ada", "alan", "grace", "edsger", "barbara"]
+    books = Books(tmp_path_factory.mktemp("books") / "db", [a_reader(name) for name in names])
+    claimed: list[Delivery] = []
+    now = NOON
+    for turn, (step, verdict) in enumerate(walk):
+        now += timedelta(minutes=1)
+        if step == "claim":
+            claimed += books.claim(Claimant(f"sender-{turn}", "boot-1"), 2, now)
+        elif step == "mark" and claimed:
+            books.ledger.mark(claimed[0], now)
+        elif step == "settle" and claimed:
+            books.ledger.settle([after(claimed.pop(0), Outcome(verdict), now, DoubtPolicy())])
+        elif step == "die":
+            claimed.clear()
+            books.ledger.recover(ME, now, lambda one, cause: DoubtPolicy().doubted(one, cause, NOON), sole_sender=True)
+        elif step == "leave":
+            books.subscribers.follow_file([a_reader(name) for name in names[1:]])
+        assert books.ledger.tally(ISSUE.key).audience == len(names)
