@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from newsletter.fetch.base import PaperSource
 from newsletter.links import Links
@@ -30,6 +31,7 @@ class Mailing:
     entries: int
     min_votes: int
     max_age_days: int
+    zone: ZoneInfo  # the list's own; the Date of a mail is written in it
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -168,7 +168,8 @@ def copy_for(parts: Parts, issue: Issue, reader: Subscriber, mark: str = "") -> 
     if not entries:
         raise UsageError(f"{reader.address}: {NO_MATCH}; nothing to show")
     compiled = compile_issue(parts, issue, Pieces(parts.issues, issue.key, read_only=True))
-    return compiled.message_for(reader, entries, parts.links, date=parts.clock(), mark=mark)
+    date = parts.clock().astimezone(parts.mailing.zone)
+    return compiled.message_for(reader, entries, parts.links, date=date, mark=mark)
 
 
 def compile_issue(parts: Parts, issue: Issue, pieces: "Pieces | None" = None) -> CompiledIssue:
@@ -202,5 +203,6 @@ class Pieces:
 def _compose(parts: Parts, compiled: CompiledIssue, delivery: Delivery, reader: Subscriber) -> Message:
     by_rank = {entry.rank: entry for entry in compiled.issue.digest.entries}
     entries = [by_rank[rank] for rank in delivery.choice or ()]
+    date = delivery.due_at.astimezone(parts.mailing.zone)
     asked_for = replace(reader.preferences, format=delivery.format)
-    return compiled.message_for(replace(reader, preferences=asked_for), entries, parts.links, date=delivery.due_at)
+    return compiled.message_for(replace(reader, preferences=asked_for), entries, parts.links, date=date)

@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     subscribers: Path | None = Field(
         None, description="The subscriber list (.yaml or .csv); ./subscribers.yaml if present, else the example."
     )
-    timezone: str = Field("UTC", description="The list's own IANA time zone.")
+    timezone: str = Field("UTC", description="The list's own IANA time zone; mails are dated in it.")
     base_url: str | None = Field(None, description="Public https address of the list's pages, if it has any.")
     sender: str = Field("Newsletter <newsletter@example.org>", description="The From address.")
     reply_to: str | None = Field(None, description="Where answers go; the sender if unset.")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from email.utils import parseaddr
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from newsletter.fetch.base import PaperSource
 from newsletter.fetch.files import FileSource
@@ -139,6 +140,7 @@ def _mailing(settings: Settings) -> Mailing:
         entries=settings.entries,
         min_votes=settings.min_votes,
         max_age_days=settings.max_age_days,
+        zone=ZoneInfo(settings.timezone),
     )
 
 

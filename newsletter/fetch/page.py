@@ -188,7 +188,8 @@ def _drafts(lines: Iterable[_Line], name: str) -> list[_Draft]:
         if kind is _Line:
             drafts += _pairs([item for item in run if isinstance(item, _Line)], name)
         elif drafts:
-            drafts[-1] = drafts[-1]._replace(meta=_merged(item for item in run if isinstance(item, _Meta)))
+            said = [drafts[-1].meta, *(item for item in run if isinstance(item, _Meta))]
+            drafts[-1] = drafts[-1]._replace(meta=_merged(said))
     return drafts
 
 
@@ -219,7 +220,7 @@ def _merged(metas: Iterable[_Meta]) -> _Meta:
 
 
 def _pairs(paragraphs: Iterable[_Line], name: str) -> list[_Draft]:
-    """Pair up the paragraphs between two meta blocks; where there are more than two, an abstract is known by its shape."""
+    """Pair up the paragraphs between two meta blocks; among more than two, an abstract is known by its shape."""
     cleaned = (line._replace(text=clean_text(line.text)) for line in paragraphs)
     rest = deque(line for line in cleaned if line.text)
     drafts: list[_Draft] = []

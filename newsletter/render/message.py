@@ -120,7 +120,8 @@ def header_text(text: str) -> str:
 def quoted_printable(text: str) -> bytes:
     """Return text as quoted-printable with CRLF line ends and lines of at most 76 characters (RFC 2045 6.7)."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    return binascii.b2a_qp(lines.replace("\n", "\r\n").encode(), istext=True)
+    # b2a_qp breaks lines as the first line ends, so there must be a line end to look at.
+    return binascii.b2a_qp(lines.replace("\n", "\r\n").encode() + b"\r\n", istext=True)[:-2]
 
 
 def _part(kind: str, text: str) -> bytes:

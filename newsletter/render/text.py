@@ -45,11 +45,22 @@ def cut_at_word(text: str, limit: int) -> str:
     return whole.rstrip(" ,;:–—-(") + "…" if whole else ""
 
 
-def wrap(text: str, indent: int = 0, columns: int = COLUMNS) -> str:
-    """Wrap text for a terminal or a plain mail; words longer than a line (addresses) stay whole."""
+def wrap(text: str, indent: int = 0, first: str = "") -> str:
+    """Wrap text for a plain mail at 72 columns; words longer than a line (addresses) stay whole.
+
+    Args:
+        text: the words.
+        indent: spaces before each line.
+        first: what stands before the first line instead, such as `1. `.
+    """
     pad = " " * indent
     return textwrap.fill(
-        text, columns, initial_indent=pad, subsequent_indent=pad, break_long_words=False, break_on_hyphens=False
+        text,
+        COLUMNS,
+        initial_indent=first or pad,
+        subsequent_indent=pad,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
 
 

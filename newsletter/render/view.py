@@ -105,7 +105,7 @@ def _entry(entry: Entry, number: int, teaser: int) -> EntryView:
         byline=_byline(paper),
         facts=tuple(_facts(paper)),
         code_url=paper.repository_url or "",
-        project_url=paper.project_url or "",
+        project_url=paper.project_url if paper.project_url and paper.project_url != paper.repository_url else "",
         reason=entry.reason,
     )
 

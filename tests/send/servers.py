@@ -1,5 +1,6 @@
 """Real SMTP servers on loopback: a well-behaved one that counts what it took, and one that breaks where it is told."""
 
+import asyncio
 import socketserver
 import ssl
 import threading
@@ -20,10 +21,12 @@ class Mailbox:
 
     taken: list[Envelope] = field(default_factory=list)
     logins: list[bool] = field(default_factory=list)
+    delay: float = 0  # seconds between taking a message and saying so
 
     async def handle_DATA(self, _server: Any, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         self.taken.append(envelope)
         self.logins.append(session.authenticated)
+        await asyncio.sleep(self.delay)
         return "250 2.0.0 taken"
 
     @property
@@ -44,13 +47,15 @@ class _AnyPort(Controller):
 
 
 @contextmanager
-def mail_server(tls: ssl.SSLContext | None = None, *, login: bool = False) -> Iterator[tuple[Mailbox, int]]:
+def mail_server(
+    tls: ssl.SSLContext | None = None, *, login: bool = False, delay: float = 0
+) -> Iterator[tuple[Mailbox, int]]:
     """Run a server; with `tls` it asks for STARTTLS, with `login` for USER and PASSWORD. Yields mailbox and port."""
 
     def check(_server: Any, _session: Any, _envelope: Any, _mechanism: str, given: Any) -> AuthResult:
         return AuthResult(success=(given.login, given.password) == (USER, PASSWORD), handled=False)
 
-    mailbox = Mailbox()
+    mailbox = Mailbox(delay=delay)
     controller = _AnyPort(
         mailbox,
         hostname="127.0.0.1",

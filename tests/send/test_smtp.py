@@ -83,14 +83,14 @@ def test_starttls_never_falls_back_to_plain_text() -> None:
 
 
 def test_a_certificate_of_another_host_is_refused(authority: trustme.CA) -> None:
-    with mail_server(server_context(authority, "other.example.org")) as (mailbox, port):
-        with pytest.raises(RelayError, match="certificate not accepted"):
-            send(relay(port, security="starttls"), a_message())
+    server = mail_server(server_context(authority, "other.example.org"))
+    with server as (mailbox, port), pytest.raises(RelayError, match="certificate not accepted"):
+        send(relay(port, security="starttls"), a_message())
     assert mailbox.taken == []
 
 
 def test_tls_on_a_port_that_speaks_plain_text_says_which_port_is_for_what() -> None:
-    with mail_server() as (_mailbox, port), pytest.raises(RelayError, match="TLS failed.*465"):
+    with mail_server() as (_mailbox, port), pytest.raises(RelayError, match=r"TLS failed.*465"):
         send(relay(port, security="tls"), a_message())
 
 

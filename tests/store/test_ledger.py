@@ -44,7 +44,7 @@ class Books:
 
 @pytest.fixture
 def books(tmp_path: Path) -> Iterator[Books]:
-    yield Books(tmp_path / "db.sqlite3", [a_reader("ada"), a_reader("alan"), a_reader("grace")])
+    return Books(tmp_path / "db.sqlite3", [a_reader("ada"), a_reader("alan"), a_reader("grace")])
 
 
 def sent(one: Delivery) -> Delivery:

@@ -1,0 +1,96 @@
+"""The sender between a real ledger and a real outbox."""
+
+from pathlib import Path
+
+import pytest
+
+from newsletter.errors import OutboxError, RelayError, TemplateError
+from newsletter.models import Delivery, Message, State, Subscriber
+from newsletter.send.base import Transport
+from newsletter.send.outbox import OutboxTransport
+from newsletter.send.outcomes import DoubtPolicy
+from newsletter.send.sender import PATIENCE, Sender, claimant
+from newsletter.send.smtp import Relay, SmtpTransport
+from tests.make import NOON, a_reader
+from tests.send.servers import faulty_server
+from tests.store.test_ledger import ISSUE, Books
+
+NAMES = ["ada", "alan", "grace"]
+
+
+def compose(delivery: Delivery, reader: Subscriber) -> Message:
+    content = f"To: {reader.address}\r\n\r\nhello\r\n".encode()
+    return Message(f"m{delivery.subscriber_id}@example.org", "news@example.org", reader.address, content)
+
+
+def sender(books: Books, transport: Transport, compose: object = compose, seen: list[Delivery] | None = None) -> Sender:
+    return Sender(
+        ledger=books.ledger,
+        transport=transport,
+        compose=compose,  # type: ignore[arg-type]  # a test may give one that raises
+        choose=lambda _reader: (1,),
+        doubt=DoubtPolicy(),
+        clock=lambda: NOON,
+        progress=(seen if seen is not None else []).append,
+    )
+
+
+@pytest.fixture
+def books(tmp_path: Path) -> Books:
+    return Books(tmp_path / "db", [a_reader(name) for name in NAMES])
+
+
+def test_each_delivery_is_sent_and_told_of_once(books: Books, tmp_path: Path) -> None:
+    seen: list[Delivery] = []
+    box = OutboxTransport(tmp_path / "outbox")
+    sender(books, box, seen=seen).run(ISSUE.key, claimant())
+    sender(books, box, seen=seen).run(ISSUE.key, claimant())
+    assert [delivery.state for delivery in seen] == [State.SENT] * 3
+    assert len(list((tmp_path / "outbox/new").iterdir())) == 3
+
+
+def test_one_poisoned_reader_fails_with_the_reason_and_the_rest_goes_on(books: Books, tmp_path: Path) -> None:
+    def poisoned(delivery: Delivery, reader: Subscriber) -> Message:
+        if reader.name == "Alan":
+            raise ValueError("an address with spaces cannot be mailed")
+        return compose(delivery, reader)
+
+    sender(books, OutboxTransport(tmp_path / "outbox"), poisoned).run(ISSUE.key, claimant())
+    assert books.states() == {State.SENT: 2, State.FAILED: 1}
+    [(failed, reader)] = books.ledger.of_issue(ISSUE.key, sent=False)
+    assert (reader.name, failed.reply) == ("Alan", "could not be composed: an address with spaces cannot be mailed")
+
+
+def test_a_broken_template_stops_everything_and_fails_nobody(books: Books, tmp_path: Path) -> None:
+    def broken(_delivery: Delivery, _reader: Subscriber) -> Message:
+        raise TemplateError("issue.txt.j2:2: no such name")
+
+    with pytest.raises(TemplateError):
+        sender(books, OutboxTransport(tmp_path / "outbox"), broken).run(ISSUE.key, claimant())
+    assert books.states() == {State.QUEUED: 3}
+
+
+def test_an_outbox_that_cannot_be_written_leaves_everybody_queued(books: Books, tmp_path: Path) -> None:
+    (tmp_path / "outbox").write_text("a file where a folder should be")
+    with pytest.raises(OutboxError, match="outbox"):
+        sender(books, OutboxTransport(tmp_path / "outbox")).run(ISSUE.key, claimant())
+    assert books.states() == {State.QUEUED: 3}
+
+
+def test_the_outbox_never_holds_a_delivery_twice(books: Books, tmp_path: Path) -> None:
+    box = OutboxTransport(tmp_path / "outbox")
+    message = compose(books.claim()[0], a_reader())
+    for _ in range(2):
+        assert len(list(box.deliver(iter([message]), lambda _message: True))) == 1
+    [file] = (tmp_path / "outbox/new").iterdir()
+    file.rename(tmp_path / "outbox/cur" / f"{file.name}:2,S")  # a mail reader has seen it
+    list(box.deliver(iter([message]), lambda _message: True))
+    assert list((tmp_path / "outbox/new").iterdir()) == []
+
+
+def test_a_relay_that_loses_every_connection_is_given_up_and_everybody_waits(books: Books) -> None:
+    with faulty_server({"MAIL": "drop"}) as server:
+        transport = SmtpTransport(Relay(host="127.0.0.1", port=server.port, security="none", timeout=5))
+        with pytest.raises(RelayError, match="loses every connection"):
+            sender(books, transport).run(ISSUE.key, claimant())
+    assert books.states() == {State.DEFERRED: PATIENCE}
