@@ -35,7 +35,7 @@ def a_reader(name: str = "ada", **preferences: Any) -> Subscriber:
 def an_issue(papers: int | list[Paper] = 3, *, day: date = DAY, size: int = 10, list_id: str = "papers") -> Issue:
     """Return a daily issue of so many papers, in order."""
     listed = [a_paper(n, upvotes=100 - n) for n in range(1, papers + 1)] if isinstance(papers, int) else papers
-    entries = tuple(Entry(paper, rank, f"{paper.upvotes} votes") for rank, paper in enumerate(listed, start=1))
+    entries = tuple(Entry(paper, rank, "placed by the test") for rank, paper in enumerate(listed, start=1))
     digest = Digest(Period(Cadence.DAILY, day, day), entries)
     return Issue(list_id=list_id, title="Trending Papers", digest=digest, size=size)
 

@@ -18,6 +18,7 @@ UNSUBSCRIBE_SLOT = "__UNSUBSCRIBE_URL__"
 ADDRESS_SLOT = "__ADDRESS__"
 HTML_BUDGET = 95_000  # bytes; Gmail clips near 102 KB of decoded HTML
 TEASERS = (320, 200, 120, 60, 0)  # characters of text per paper, tried in turn until the budget holds
+TOLD = (0.75, 0.5, 0.25, 0)  # then the share of the entries that are still told in full; the others are only named
 
 
 class MailTemplates(Protocol):
@@ -131,8 +132,10 @@ class CompiledIssue:
         return Page(**json.loads(body))
 
     def _render(self, entries: Sequence[Entry]) -> Page:
-        for teaser in TEASERS:
-            view = view_of(self.issue, entries, teaser=teaser, postal_address=self._postal_address)
+        shapes = [(teaser, len(entries)) for teaser in TEASERS]
+        shapes += [(0, max(1, int(share * len(entries)))) for share in TOLD]
+        for teaser, told in shapes:
+            view = view_of(self.issue, entries[:told], teaser=teaser, postal_address=self._postal_address)
             markup = self._templates.mail_html(view)
             if len(markup.encode()) <= HTML_BUDGET:
                 return Page(view.subject, markup, self._templates.mail_text(view))

@@ -7,12 +7,13 @@ broken up, each header has its own fold, and what is left over-long or unsafe is
 
 import binascii
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from email.header import Header
 from email.utils import format_datetime
+
+from newsletter.render.text import visible
 
 LINE = 76
 ZERO_WIDTH_SPACE = "\u200b"
@@ -113,8 +114,7 @@ def uris_header(name: str, uris: Iterable[str]) -> str:
 
 def header_text(text: str) -> str:
     """Return text that cannot end a header or pass for an encoded-word, with white space collapsed."""
-    visible = "".join(" " if unicodedata.category(char) in {"Cc", "Zl", "Zp", "Cs"} else char for char in text)
-    return " ".join(visible.replace("=?", f"={ZERO_WIDTH_SPACE}?").split())
+    return visible(text).replace("=?", f"={ZERO_WIDTH_SPACE}?")
 
 
 def quoted_printable(text: str) -> bytes:

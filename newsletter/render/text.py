@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+import unicodedata
 from datetime import date
 
 SENTENCE_END = re.compile(r"(?<=[.!?])[\"”’)]*\s+(?=[A-Z0-9“\"(\[])")
@@ -18,6 +19,12 @@ def sentences(text: str) -> list[str]:
         elif part:
             parts.append(part)
     return parts
+
+
+def visible(text: str) -> str:
+    """Return text as one line without control characters and lone surrogates, which no mail and no MJML may hold."""
+    shown = "".join(" " if unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} else char for char in text)
+    return " ".join(shown.split())
 
 
 def shorten(text: str, limit: int) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from newsletter.models import Entry, Issue, Paper
-from newsletter.render.text import count, cut_at_word, day_words, shorten
+from newsletter.render.text import count, cut_at_word, day_words, shorten, visible
 
 SUBJECT_LIMIT = 60
 PREHEADER_LIMIT = 110
@@ -78,7 +78,8 @@ def view_of(issue: Issue, entries: Sequence[Entry], *, teaser: int, postal_addre
 
 def subject_of(entries: Sequence[Entry]) -> str:
     """Return the subject: the lead paper's title, cut at a word, and how many more there are."""
-    lead = cut_at_word(entries[0].paper.title, SUBJECT_LIMIT) or entries[0].paper.title[: SUBJECT_LIMIT - 1] + "…"
+    title = visible(entries[0].paper.title) or "Untitled"
+    lead = cut_at_word(title, SUBJECT_LIMIT) or title[: SUBJECT_LIMIT - 1] + "…"
     return f"{lead} · {len(entries) - 1} more" if len(entries) > 1 else lead
 
 
@@ -90,7 +91,7 @@ def paper_url(paper: Paper) -> str:
 
 
 def _preheader(entries: Sequence[Entry], listed: int) -> str:
-    also = [entry.paper.title for entry in entries[1:3]]
+    also = [visible(entry.paper.title) for entry in entries[1:3]]
     words = f"Also: {'; '.join(also)}" if also else f"The paper of the day, from a list of {listed}"
     return cut_at_word(words, PREHEADER_LIMIT)
 
@@ -99,9 +100,9 @@ def _entry(entry: Entry, number: int, teaser: int) -> EntryView:
     paper = entry.paper
     return EntryView(
         number=number,
-        title=paper.title,
+        title=visible(paper.title) or "Untitled",
         url=paper_url(paper),
-        teaser=shorten(paper.summary or paper.abstract or "", teaser),
+        teaser=shorten(visible(paper.summary or paper.abstract or ""), teaser),
         byline=_byline(paper),
         facts=tuple(_facts(paper)),
         code_url=paper.repository_url or "",
@@ -112,14 +113,14 @@ def _entry(entry: Entry, number: int, teaser: int) -> EntryView:
 
 def _named(paper: Paper) -> NamedView:
     votes = "" if paper.upvotes is None else count(paper.upvotes, "vote")
-    return NamedView(paper.title, paper_url(paper), votes)
+    return NamedView(visible(paper.title) or "Untitled", paper_url(paper), votes)
 
 
 def _byline(paper: Paper) -> str:
     parts = [_authors(paper), paper.organization or ""]
     if paper.published_on:
         parts.append(f"{paper.published_on:%-d %b %Y}")
-    return " · ".join(part for part in parts if part)
+    return " · ".join(part for part in map(visible, parts) if part)
 
 
 def _authors(paper: Paper) -> str:

@@ -53,7 +53,9 @@ def newsletter(folder: Path, *arguments: str, **variables: str) -> Ran:
 def outbox(folder: Path) -> list[EmailMessage]:
     """Return the messages of var/outbox as Python's own mailbox reads them, by recipient."""
     files = mailbox.Maildir(folder / "var/outbox", create=False)
-    messages = [BytesParser(EmailMessage, policy=default).parsebytes(files.get_bytes(key)) for key in files.keys()]
+    messages = [
+        BytesParser(EmailMessage, policy=default).parsebytes(files.get_bytes(key)) for key in list(files.iterkeys())
+    ]
     return sorted(messages, key=lambda message: str(message["To"]))
 
 

@@ -6,9 +6,9 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+from newsletter.subscribers import read_roster
 
 from newsletter.settings import bundled
-from newsletter.subscribers import read_roster
 from tests.flows.command import newsletter, outbox
 
 ACTIVE = [one.address for one in read_roster(bundled("subscribers.example.yaml")).subscribers if one.active]

@@ -102,7 +102,7 @@ def test_any_subject_survives_and_adds_no_header(text: str) -> None:
 def test_any_name_leads_to_the_same_single_address(name: str) -> None:
     letter = replace(LETTER, to_name=name)
     assert parsed(letter).keys() == NAMES
-    # The new parser keeps the space between two encoded-words of a phrase (RFC 2047 6.2 drops it), so the old one reads.
+    # The new parser keeps the space between two encoded-words of a phrase, which RFC 2047 6.2 drops; the old one reads.
     [(shown, address)] = getaddresses([email.message_from_bytes(to_bytes(letter, HEAD))["To"]])
     assert address == "ada@example.org"
     assert " ".join(str(make_header(decode_header(shown))).split()) == header_text(name)
