@@ -34,7 +34,6 @@ from newsletter.store.subscribers import SubscriberStore
 SAMPLE = "sample"
 ROSTER = "subscribers.yaml"
 RANKINGS = {"votes": VotesRanking}
-IN_MEMORY = "sqlite://"
 
 
 def now() -> datetime:
@@ -43,13 +42,7 @@ def now() -> datetime:
 
 
 def build(settings: Settings, folder: Path, *, remember: bool = True, clock: Callable[[], datetime] = now) -> Parts:
-    """Make the parts of a run.
-
-    Args:
-        settings: the settings.
-        folder: what relative paths count from.
-        remember: False for a dry run: a database that is not there is not made.
-        clock: the present moment.
+    """Make the parts of a run; relative paths count from `folder`, and without `remember` no database is made.
 
     Raises:
         NewsletterError: a setting is wrong or the database cannot be used.
@@ -89,7 +82,7 @@ def open_database(settings: Settings, folder: Path, *, create: bool = True) -> D
     found = re.fullmatch(r"sqlite(?:\+\w+)?:///([^?]+)(.*)", url)
     if found:
         path = folder / found[1]
-        url = f"sqlite:///{path}{found[2]}" if create or path.exists() else IN_MEMORY
+        url = f"sqlite:///{path}{found[2]}" if create or path.exists() else "sqlite://"
     database = Database(url)
     meta.prepare_schema(database)
     return database

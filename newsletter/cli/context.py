@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -53,6 +55,14 @@ def load_parts(*, remember: bool = True) -> "Parts":
     return build(settings, folder, remember=remember)
 
 
+def program() -> str:
+    """Return how this run was called, for advice that can be typed as it stands."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return "python -m newsletter"
+    return os.path.relpath(called) if called.is_absolute() and called.is_relative_to(Path.cwd()) else str(called)
+
+
 def warn(line: str) -> None:
     """Print a line of warning on stderr."""
     LOG.warning("%s", line)
@@ -81,8 +91,6 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], right: S
 @contextmanager
 def sending() -> "Iterator[Watch]":
     """Show how sending goes: a bar on a terminal, now and then a line elsewhere."""
-    import sys
-
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

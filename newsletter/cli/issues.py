@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.context import DATE, JSON, load_parts, load_settings, print_json, print_table, sending, warn
+from newsletter.cli.context import (
+    DATE,
+    JSON,
+    load_parts,
+    load_settings,
+    print_json,
+    print_table,
+    program,
+    sending,
+    warn,
+)
 
 if TYPE_CHECKING:
     from newsletter.models import Issue, Subscriber, Tally
@@ -163,15 +173,15 @@ def _report(parts: "Parts", issue: "Issue", before: "Tally", tally: "Tally") -> 
         click.echo(f"{issue.key}: the list has no active {issue.digest.period.cadence} reader; nothing to send.")
         return
     if before.audience == tally.audience and before.finished:
-        click.echo(f"{issue.key}: all {tally.audience} copies were settled before; nothing to send.")
-    if tally.audience <= SHORT_LIST:
+        click.echo(f"{issue.key}: all {tally.audience:,} copies were settled before; nothing to send.")
+    elif tally.audience <= SHORT_LIST:
         _show_deliveries(parts, issue.key)
     click.echo(f"{issue.key}: " + _sums(tally))
     page = write_page(parts, issue)
     if page:
         click.echo(f"\nThe mail as it looks: {page.absolute().as_uri()}")
-        click.echo(f"The messages:         {parts.transport.name.removeprefix('outbox ')} (try: mutt -f)")
-        click.echo("Next:                 NEWSLETTER_SOURCES=huggingface newsletter send")
+        click.echo(f"The messages:         mutt -f {parts.transport.name.removeprefix('outbox ')}")
+        click.echo(f"Next:                 NEWSLETTER_SOURCES=huggingface {program()} send   (today's list)")
     if tally[State.FAILED] or tally[State.IN_DOUBT]:
         click.echo(f"Who did not get it:   newsletter status {issue.key} --not-sent")
 
@@ -217,7 +227,11 @@ def _show_tallies(tallies: "list[Tally]", *, as_json: bool, single: bool) -> Non
 
 
 def _to_json(tally: "Tally") -> dict[str, Any]:
-    counts = {state.value: number for state, number in tally.counts.items()}
+    from newsletter.models import State
+
+    at_rest = (State.SENT, State.FAILED, State.SUPPRESSED, State.SKIPPED, State.IN_DOUBT)
+    moving = (State.DEFERRED, State.QUEUED, State.CLAIMED, State.SENDING)
+    counts = {state.value: tally[state] for state in at_rest + moving}
     causes = {cause.value: number for cause, number in tally.causes.items()}
     return (
         {"issue": tally.issue, "state": tally.state, "audience": tally.audience} | counts | {"in_doubt_causes": causes}

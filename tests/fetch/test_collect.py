@@ -1,0 +1,95 @@
+"""Several sources as one: merged papers, failures decided on, the newest day found."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import pytest
+
+from newsletter.errors import SourceError
+from newsletter.fetch.collect import accept, collect, merge, newest_day, read_all
+from newsletter.models import Paper, Period
+from newsletter.periods import daily
+from tests.make import DAY, a_paper
+
+
+@dataclass
+class Shelf:
+    """A source in memory; one without papers fails."""
+
+    name: str
+    by_day: dict[date, list[Paper]] | None
+    live: bool = False
+    asked: list[date] = field(default_factory=list)
+
+    def days(self, today: date) -> Iterable[date]:
+        if self.live:
+            return (today - timedelta(days=back) for back in range(1000))
+        return sorted(self.by_day or {}, reverse=True)
+
+    def papers(self, period: Period) -> Iterable[Paper]:
+        self.asked.append(period.start)
+        if self.by_day is None:
+            raise SourceError(self.name, "answers 500")
+        return self.by_day.get(period.start, [])
+
+
+BROKEN = Shelf("broken", None)
+
+
+def test_a_field_that_one_source_does_not_know_is_filled_from_the_next() -> None:
+    page = a_paper(arxiv_id=None, title="Same Title", upvotes=None, comment_count=4, url=None)
+    listed = a_paper(arxiv_id=None, title="same title", upvotes=7, comment_count=1)
+    [merged] = merge([page, listed])
+    assert (merged.upvotes, merged.comment_count, merged.url) == (7, 4, listed.url)
+
+
+def test_votes_that_no_source_knows_stay_unknown() -> None:
+    assert merge([a_paper(upvotes=None), a_paper(upvotes=None)])[0].upvotes is None
+
+
+def test_a_source_that_fails_stops_the_issue_unless_the_settings_let_it_go_on(caplog: pytest.LogCaptureFixture) -> None:
+    collected = collect([BROKEN, Shelf("good", {DAY: [a_paper()]})], daily(DAY))
+    with pytest.raises(SourceError, match="source broken: answers 500"):
+        accept(collected, go_on_without=False)
+    with caplog.at_level(logging.WARNING, "newsletter"):
+        assert accept(collected, go_on_without=True) == (a_paper(),)
+    assert "going on without it" in caplog.text
+
+
+def test_when_every_source_fails_there_is_no_issue_to_go_on_with() -> None:
+    with pytest.raises(SourceError):
+        accept(collect([BROKEN, BROKEN], daily(DAY)), go_on_without=True)
+
+
+def test_an_empty_list_is_no_failure() -> None:
+    assert accept(collect([Shelf("empty", {DAY: []})], daily(DAY)), go_on_without=False) == ()
+
+
+def test_the_newest_day_is_the_newest_that_has_papers() -> None:
+    older = Shelf("older", {DAY - timedelta(days=2): [a_paper()]})
+    newer = Shelf("newer", {DAY - timedelta(days=1): [a_paper()], DAY: []})
+    assert newest_day([older, newer], DAY, 3) == DAY - timedelta(days=1)
+
+
+def test_a_recording_may_be_however_old() -> None:
+    assert newest_day([Shelf("old", {DAY: [a_paper()]})], DAY + timedelta(days=900), 3) == DAY
+
+
+def test_a_live_list_that_is_too_old_is_not_news() -> None:
+    live = Shelf("live", {DAY: [a_paper()]}, live=True)
+    assert newest_day([live], DAY + timedelta(days=3), 3) == DAY
+    live.asked.clear()
+    assert newest_day([live], DAY + timedelta(days=4), 3) is None
+    assert len(live.asked) == 4
+
+
+def test_a_recording_is_read_whole_and_a_live_source_for_its_newest_day() -> None:
+    days = {DAY - timedelta(days=back): [a_paper(back)] for back in range(3)}
+    assert [paper.arxiv_id for paper in read_all(Shelf("r", days), DAY, 3)] == [
+        "2512.00002",
+        "2512.00001",
+        "2512.00000",
+    ]
+    assert [paper.arxiv_id for paper in read_all(Shelf("l", days, live=True), DAY, 3)] == ["2512.00000"]
