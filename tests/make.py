@@ -11,7 +11,7 @@ NOON = datetime(2025, 12, 25, 12, tzinfo=UTC)
 
 def a_paper(number: int = 1, **fields: Any) -> Paper:
     """Return a paper that differs from others by its number."""
-    given = {
+    given: dict[str, Any] = {
         "title": f"Paper number {number}",
         "arxiv_id": f"2512.{number:05}",
         "abstract": f"We show that the number {number} matters. It matters a lot.",

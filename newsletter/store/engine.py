@@ -72,7 +72,7 @@ class Database:
             DatabaseError: the database failed; nothing of the block was written.
         """
         with self._explained(), self._writer, self._engine.connect() as plain:
-            connection = plain.execution_options(writes=True, durable=durable)
+            connection = plain.execution_options(writes=True, durable=durable, preserve_rowcount=True)
             with connection.begin():
                 yield connection
 

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -17,7 +18,7 @@ from tests.send.test_smtp import server_context
 ISSUE = "daily/2025-12-26"
 
 
-def sums(folder: Path, **variables: str) -> dict[str, int]:
+def sums(folder: Path, **variables: str) -> dict[str, Any]:
     return dict(json.loads(newsletter(folder, "status", ISSUE, "--json", **variables).out))
 
 

@@ -146,6 +146,6 @@ def test_hostile_papers_stay_inert(title: str, abstract: str, name: str) -> None
     tree = parser.fromstring(html.get_content())
     assert tree.findall(".//script") == []
     assert [
-        one for one in tree.iter() if isinstance(one.tag, str) and any(key.startswith("on") for key in one.attrib)
+        one for one in tree.iter() if isinstance(one.tag, str) and any(str(key).startswith("on") for key in one.attrib)
     ] == []
     assert {link.get("href", "")[:8] for link in tree.iter("a")} == {"https://"}

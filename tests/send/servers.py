@@ -25,7 +25,7 @@ class Mailbox:
 
     async def handle_DATA(self, _server: Any, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         self.taken.append(envelope)
-        self.logins.append(session.authenticated)
+        self.logins.append(bool(session.authenticated))
         await asyncio.sleep(self.delay)
         return "250 2.0.0 taken"
 
@@ -35,15 +35,16 @@ class Mailbox:
 
     @property
     def contents(self) -> list[bytes]:
-        return [bytes(envelope.content or b"") for envelope in self.taken]
+        return [envelope.original_content or b"" for envelope in self.taken]
 
 
 class _AnyPort(Controller):
     """A controller that takes a free port, which aiosmtpd alone does not find again."""
 
     def _trigger_server(self) -> None:
+        assert isinstance(self.server, asyncio.Server)
         self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()
+        super()._trigger_server()  # type: ignore[no-untyped-call]  # aiosmtpd's own gap
 
 
 @contextmanager
@@ -135,7 +136,7 @@ class _Conversation(socketserver.StreamRequestHandler):
         return not reply.startswith("421")
 
     def body(self) -> bool:
-        lines = []
+        lines: list[bytes] = []
         for line in self.rfile:
             if line == b".\r\n":
                 break

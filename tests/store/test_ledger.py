@@ -1,6 +1,5 @@
 """The ledger's promises, on a real database file."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -43,7 +42,7 @@ class Books:
 
 
 @pytest.fixture
-def books(tmp_path: Path) -> Iterator[Books]:
+def books(tmp_path: Path) -> Books:
     return Books(tmp_path / "db.sqlite3", [a_reader("ada"), a_reader("alan"), a_reader("grace")])
 
 
