@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from newsletter.models import Entry, Issue, Paper
 from newsletter.render.text import count, cut_at_word, day_words, shorten, visible
@@ -20,8 +19,9 @@ class EntryView:
     url: str
     teaser: str
     byline: str  # who and when
-    facts: tuple[str, ...]
+    comments: str
     code_url: str
+    code: str  # the words of that link
     project_url: str
     reason: str
 
@@ -104,8 +104,9 @@ def _entry(entry: Entry, number: int, teaser: int) -> EntryView:
         url=paper_url(paper),
         teaser=shorten(visible(paper.summary or paper.abstract or ""), teaser),
         byline=_byline(paper),
-        facts=tuple(_facts(paper)),
+        comments=count(paper.comment_count, "comment") if paper.comment_count else "",
         code_url=paper.repository_url or "",
+        code=f"code, {count(paper.repository_stars, 'star')}" if paper.repository_stars else "code",
         project_url=paper.project_url if paper.project_url and paper.project_url != paper.repository_url else "",
         reason=entry.reason,
     )
@@ -128,17 +129,3 @@ def _authors(paper: Paper) -> str:
     if not paper.authors:
         return count(number, "author") if number else ""
     return paper.authors[0] + (f" +{number - 1}" if number and number > 1 else "")
-
-
-def _facts(paper: Paper) -> list[str]:
-    facts = []
-    if paper.comment_count:
-        facts.append(count(paper.comment_count, "comment"))
-    if paper.repository_url and paper.repository_stars:
-        facts.append(count(paper.repository_stars, "star"))
-    return facts
-
-
-def host_of(url: str) -> str:
-    """Return the host of an address, for showing where a link leads."""
-    return (urlsplit(url).hostname or "").removeprefix("www.")

@@ -15,7 +15,8 @@ class OutboxTransport:
     """Writes each message as one file of a Maildir.
 
     The file's name is the Message-ID, so the same delivery never stands there twice: unlike an SMTP server, the outbox
-    can be asked what it has.
+    can be asked what it has. Line ends are the local ones, as a mail server delivers into a Maildir: mutt would show
+    those of the wire.
     """
 
     connections = 1
@@ -43,7 +44,7 @@ class OutboxTransport:
             return Outcome(Verdict.ACCEPTED, text=ALREADY_THERE)
         try:
             with draft.open("wb") as file:
-                file.write(message.content)
+                file.write(message.content.replace(b"\r\n", b"\n"))
                 file.flush()
                 os.fsync(file.fileno())
             if not before_dot(message):

@@ -12,7 +12,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Engine, Insert, Table, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
@@ -76,7 +76,7 @@ class Database:
             with connection.begin():
                 yield connection
 
-    def insert(self, table: Table) -> "Any":
+    def insert(self, table: Table) -> Any:
         """Return an INSERT of this dialect, which knows ON CONFLICT (SQLite and PostgreSQL spell it alike)."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
@@ -133,7 +133,7 @@ def boot_id() -> str:
         return "unknown"
 
 
-def _parse(url: str) -> Any:
+def _parse(url: str) -> URL:
     try:
         return make_url(url)
     except ArgumentError:
@@ -191,6 +191,3 @@ def _begin_postgresql(connection: Connection) -> None:
     options = connection.get_execution_options()
     if options.get("writes") and not options["durable"]:
         connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
-
-
-__all__ = ["Database", "Dialect", "Insert", "boot_id"]
