@@ -34,9 +34,8 @@ class FileSource:
         Raises:
             SourceError: the path cannot be read, a folder has no list in it, or a single file is no list.
         """
-        folder = self._folder()
-        days = self._read(self._path) if folder is None else folder
-        return sorted({day if isinstance(day, date) else day.listed_on for day in days}, reverse=True)
+        days = self._folder() or {paper.listed_on for paper in self._read(self._path) if paper.listed_on}
+        return sorted(days, reverse=True)
 
     def papers(self, period: Period) -> tuple[Paper, ...]:
         """Return the papers listed within the period, oldest day first, each day in its file's order.

@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from http import HTTPStatus
 from typing import NamedTuple
 
 import httpx
 
 from newsletter import __version__
 from newsletter.errors import SourceError
-from newsletter.fetch.listing import error_text
+from newsletter.fetch.clean import clean_text
+from newsletter.fetch.listing import QUOTED, error_text
 
 CONNECT_TIMEOUT = 10.0  # seconds
 READ_TIMEOUT = 30.0  # seconds without a byte
@@ -156,18 +156,18 @@ def _content(response: httpx.Response, manners: Manners, deadline: float) -> byt
 def _reason(error: Exception) -> str:
     if isinstance(error, httpx.TimeoutException):
         return "no answer in time"
-    return " ".join(str(error).split()) or type(error).__name__
+    return clean_text(str(error)[:QUOTED]) or type(error).__name__
 
 
 def _payload(answer: _Answer, host: str, source: str, size: int) -> object:
     if len(answer.content) > size:
         raise SourceError(source, f"{host} answered with more than {size:,} bytes", "check the address")
-    if not HTTPStatus(200) <= answer.status < HTTPStatus(300):
+    if not httpx.codes.is_success(answer.status):
         raise _status_error(answer, host, source)
     try:
         return json.loads(answer.content)
     except (ValueError, RecursionError) as error:
-        kind = answer.headers.get("Content-Type", "no content type")
+        kind = clean_text(answer.headers.get("Content-Type", "")[:QUOTED]) or "no content type"
         fault = f"{host} answered with {len(answer.content):,} bytes ({kind}) that are no whole JSON"
         raise SourceError(source, fault, "check the address, or try again later") from error
 

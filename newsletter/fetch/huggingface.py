@@ -41,14 +41,13 @@ class HuggingFaceSource:
         """Yield today and every day before it; weekends and holidays turn out empty."""
         return (today - timedelta(days=back) for back in range((today - date.min).days + 1))
 
-    def papers(self, period: Period) -> Iterator[Paper]:
-        """Yield the papers listed within the period, oldest day first, each day in the list's order.
+    def papers(self, period: Period) -> tuple[Paper, ...]:
+        """Return the papers listed within the period, oldest day first, each day in the list's order.
 
         Raises:
             SourceError: no answer in time, or an answer that is no list of papers.
         """
-        for day in days_of(period):
-            yield from self._list(day)
+        return tuple(paper for day in days_of(period) for paper in self._list(day))
 
     def _list(self, day: date) -> list[Paper]:
         """Read pages until one brings nothing new: the server may give fewer than asked, or may not know of pages."""
@@ -62,7 +61,7 @@ class HuggingFaceSource:
         raise SourceError(self.name, fault, "check the endpoint")
 
     def _page(self, day: date, number: int) -> tuple[Paper, ...]:
-        params = {"date": day.isoformat(), "limit": PAGE_SIZE, "p": number}
+        params: dict[str, str | int] = {"date": day.isoformat(), "limit": PAGE_SIZE, "p": number}
         try:
             payload = get_json(self._client, self._url, params, source=self.name, manners=self._manners)
         except StatusError as error:

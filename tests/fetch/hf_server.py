@@ -1,0 +1,121 @@
+"""A stand-in for the Hugging Face API: a real HTTP server on loopback that pages, and misbehaves where it is told."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+Item = dict[str, Any]
+
+
+def an_item(number: int = 1, *, paper: Mapping[str, Any] | None = None, **outer: Any) -> Item:
+    """Return an item in the API's shape; `paper` and `outer` replace fields within and around the paper."""
+    inside = {
+        "id": f"2512.{number:05}",
+        "authors": [{"_id": "1", "name": "Ada Lovelace", "hidden": False}, {"name": "Alan Turing", "hidden": True}],
+        "publishedAt": "2025-12-23T23:30:00.000Z",
+        "submittedOnDailyAt": "2025-12-25T00:20:37.914Z",
+        "title": f"Paper number {number}",
+        "summary": f"We show that\n  the number {number} matters.",
+        "upvotes": 200 - number,
+        "ai_summary": "A number that matters.",
+        "ai_keywords": ["numbers", "meaning"],
+        "githubRepo": "https://example.com/\ncode",
+        "githubStars": 7,
+        "projectPage": "https://example.com/project",
+        "organization": {"_id": "2", "name": "example-lab", "fullname": "The Example Lab"},
+    }
+    around = {
+        "publishedAt": "2025-12-23T18:30:00.000Z",
+        "title": f"Paper number {number}",
+        "thumbnail": f"https://example.com/{number}.png",
+        "numComments": 2,
+    }
+    return {"paper": inside | dict(paper or {})} | around | outer
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is answered to one request in place of a list."""
+
+    status: int = 200
+    body: bytes = b"[]"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    delay: float = 0  # seconds before the status line
+    drip: float = 0  # seconds between the bytes of the body
+
+
+@dataclass
+class Api:
+    """What the server knows. A day that is not among `lists` has none yet, which the API tells by a 400."""
+
+    lists: Mapping[date, list[Item]] = field(default_factory=dict)
+    largest_page: int = 100
+    pages: bool = True  # False: `p` is ignored
+    faults: Iterator[Answer] = field(default_factory=lambda: iter(()))  # given first, one to a request
+    asked: list[dict[str, str]] = field(default_factory=list)
+    agents: list[str | None] = field(default_factory=list)
+    url: str = ""
+
+    def answer(self, target: str) -> Answer:
+        """Return the answer to a request's path and query."""
+        address = urlsplit(target)
+        query = dict(parse_qsl(address.query))
+        self.asked.append(query)
+        fault = next(self.faults, None)
+        if fault:
+            return fault
+        if address.path != "/api/daily_papers":
+            return Answer(404, b'{"error":"There is nothing here."}')
+        items = self.lists.get(date.fromisoformat(query["date"]))
+        if items is None:
+            return Answer(400, b'{"error":"Invalid date"}')
+        size = min(int(query["limit"]), self.largest_page)
+        first = int(query["p"]) * size if self.pages else 0
+        return Answer(body=json.dumps(items[first : first + size]).encode())
+
+
+class _Server(ThreadingHTTPServer):
+    def __init__(self, api: Api) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.api = api
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that hung up."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_GET(self) -> None:
+        answer = self.server.api.answer(self.path)
+        self.server.api.agents.append(self.headers["User-Agent"])
+        time.sleep(answer.delay)
+        self.send_response_only(answer.status)
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(answer.body))}
+        for header, value in (headers | dict(answer.headers)).items():
+            self.send_header(header, value)
+        self.end_headers()
+        for piece in [answer.body[at : at + 1] for at in range(len(answer.body))] if answer.drip else [answer.body]:
+            self.wfile.write(piece)
+            time.sleep(answer.drip)
+
+
+@contextmanager
+def hf_api(api: Api) -> Iterator[Api]:
+    """Run the server; `api.url` is the endpoint to ask."""
+    with _Server(api) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.005,), daemon=True)
+        thread.start()
+        api.url = f"http://127.0.0.1:{server.server_address[1]}"
+        try:
+            yield api
+        finally:
+            server.shutdown()
+            thread.join()
