@@ -1,8 +1,11 @@
 """What every test may ask for."""
 
 import os
+import pwd
 import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,9 @@ settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
 
 ROOT = Path(__file__).parent.parent
+
+# Gives up root's rights for as long as the block runs.
+Rights = Callable[[], AbstractContextManager[None]]
 
 # What to type when a program that a test needs is missing.
 INSTALL = {"chromium": "apt-get install chromium"}
@@ -41,6 +47,34 @@ def require() -> Callable[[str], str]:
         return found
 
     return find
+
+
+@pytest.fixture
+def ordinary_user() -> Rights:
+    """Return a context in which this process has no more rights than anybody: root may write everywhere."""
+
+    @contextmanager
+    def nobody() -> Iterator[None]:
+        if os.geteuid() != 0:
+            yield
+            return
+        os.seteuid(pwd.getpwnam("nobody").pw_uid)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+
+    return nobody
+
+
+@pytest.fixture
+def closed_folder() -> Iterator[Path]:
+    """Yield a folder that nobody but root may look into, all folders above it open to everybody."""
+    folder = Path(tempfile.mkdtemp(prefix="closed-"))
+    folder.chmod(0)
+    yield folder
+    folder.chmod(0o700)
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(autouse=True)

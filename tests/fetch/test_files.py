@@ -1,10 +1,11 @@
-"""Lists kept as files: one day's, a folder of them, and what is none."""
+"""The shape of a list, and lists kept as files: one day's, a folder of them, and what is none."""
 
+import copy
 import json
-import os
 import re
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,14 +13,213 @@ from hypothesis import strategies as st
 
 from newsletter.errors import SourceError
 from newsletter.fetch.base import PaperSource
+from newsletter.fetch.clean import clean_text
 from newsletter.fetch.files import FileSource
-from newsletter.models import Cadence, Period
+from newsletter.fetch.listing import papers_of
+from newsletter.models import Cadence, Paper, Period
 from newsletter.periods import daily
+from tests.conftest import Rights
 from tests.fetch.hf_server import Item, an_item
 
 DAY = date(2025, 12, 25)
 EVE = date(2025, 12, 24)
 TODAY = date(2025, 1, 1)  # a recording may be from after it
+
+
+def read(payload: object, day: date | None = DAY) -> tuple[Paper, ...]:
+    return papers_of(payload, day=day, source="huggingface")
+
+
+# The shape of a list.
+
+
+def test_every_field_of_an_item_is_read() -> None:
+    assert read([an_item()]) == (
+        Paper(
+            title="Paper number 1",
+            arxiv_id="2512.00001",
+            abstract="We show that the number 1 matters.",
+            summary="A number that matters.",
+            authors=("Ada Lovelace",),
+            author_count=2,
+            organization="The Example Lab",
+            published_on=date(2025, 12, 23),
+            listed_on=DAY,
+            upvotes=199,
+            comment_count=2,
+            keywords=("numbers", "meaning"),
+            repository_url="https://example.com/code",
+            repository_stars=7,
+            project_url="https://example.com/project",
+            thumbnail_url="https://example.com/1.png",
+            source="huggingface",
+            url="https://huggingface.co/papers/2512.00001",
+        ),
+    )
+
+
+def test_a_field_that_is_absent_or_null_is_unknown() -> None:
+    least = Paper(
+        title="Bare",
+        arxiv_id="2512.1234",
+        listed_on=DAY,
+        source="huggingface",
+        url="https://huggingface.co/papers/2512.1234",
+    )
+    assert read([{"paper": {"id": "2512.1234", "title": "Bare"}}]) == (least,)
+    nulls = dict.fromkeys(("summary", "ai_summary", "upvotes", "githubRepo", "githubStars", "organization"))
+    empty = {"summary": " ", "authors": [], "ai_keywords": [], "organization": {}}
+    assert read([{"paper": {"id": "2512.1234", "title": "Bare"} | nulls, "title": None}]) == (least,)
+    assert read([{"paper": {"id": "2512.1234", "title": "Bare"} | empty, "title": ""}]) == (least,)
+
+
+def test_zero_votes_are_known_to_be_zero() -> None:
+    [paper] = read([an_item(paper={"upvotes": 0, "githubStars": 0}, numComments=0)])
+    assert (paper.upvotes, paper.repository_stars, paper.comment_count) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "title"),
+    [
+        (r"LLM$\times$MapReduce", "LLMtimesMapReduce", "LLM×MapReduce"),
+        (r"$\text{Transformer}^2$", "Transformer^2", "Transformer^2"),
+        ("A title\n  with a hard wrap", "A title", "A title with a hard wrap"),
+    ],
+)
+def test_the_outer_title_is_believed_before_the_inner(outer: str, inner: str, title: str) -> None:
+    assert read([an_item(title=outer, paper={"title": inner})])[0].title == title
+
+
+def test_the_outer_moment_of_publication_is_never_read() -> None:
+    assert read([an_item(publishedAt="no moment")])[0].published_on == date(2025, 12, 23)
+    item = an_item()
+    del item["paper"]["publishedAt"]
+    assert read([item])[0].published_on is None
+
+
+def test_hidden_authors_are_counted_and_not_named() -> None:
+    [paper] = read([an_item(paper={"authors": [{"name": "Alan Turing", "hidden": True}]})])
+    assert (paper.authors, paper.author_count) == (None, 1)
+
+
+@pytest.mark.parametrize(
+    ("inner", "outer", "name"),
+    [
+        ({"name": "lab", "fullname": "The Lab"}, {"name": "other"}, "The Lab"),
+        ({"name": "lab"}, None, "lab"),
+        (None, {"name": "lab", "fullname": ""}, "lab"),
+        ({}, {"fullname": "The Lab"}, "The Lab"),
+        (None, None, None),
+    ],
+)
+def test_an_organization_goes_by_its_full_name_at_either_level(inner: object, outer: object, name: str | None) -> None:
+    assert read([an_item(paper={"organization": inner}, organization=outer)])[0].organization == name
+
+
+def test_an_address_that_is_no_web_address_is_left_out() -> None:
+    [paper] = read([an_item(paper={"githubRepo": "javascript:alert(1)", "projectPage": "here"}, thumbnail="//x/y")])
+    assert (paper.repository_url, paper.project_url, paper.thumbnail_url) == (None, None, None)
+
+
+def test_the_list_day_is_the_one_asked_for_else_the_items_own() -> None:
+    assert [paper.listed_on for paper in read([an_item()], date(2025, 1, 1))] == [date(2025, 1, 1)]
+    assert [paper.listed_on for paper in read([an_item()], None)] == [DAY]
+    with pytest.raises(SourceError, match=r"item 1 of the list tells no list day; name the file .* or pass --as-of"):
+        read([an_item(paper={"submittedOnDailyAt": None})], None)
+
+
+def test_of_two_items_with_one_id_the_first_is_kept() -> None:
+    papers = read([an_item(1), an_item(2), an_item(1, title="Once more")])
+    assert [paper.title for paper in papers] == ["Paper number 1", "Paper number 2"]
+
+
+@pytest.mark.parametrize(
+    ("payload", "fault"),
+    [
+        ({"error": "Sorry,\nnot\x1b[31m here."}, "no list of papers but the error 'Sorry, not[31m here.'"),
+        ({"error": "long " * 100}, "long long'; fetch"),
+        ({"error": 4}, "no list of papers but other JSON"),
+        (None, "no list of papers but other JSON"),
+        ("[]", "no list of papers but other JSON"),
+        ([an_item(), None], "item 2 of the list of 2025-12-25: Input should be a valid dictionary; "),
+        ([[]], "item 1 of the list of 2025-12-25: Input should be a valid dictionary; "),
+        ([{}], "paper: Field required"),
+        ([{"paper": {"title": "A"}}], "paper.id: Field required"),
+        ([an_item(paper={"id": "../../2512.00001"})], "paper.id: String should match"),
+        ([an_item(paper={"id": "2512.00001\n"})], "paper.id: String should match"),
+        ([an_item(paper={"title": ""}, title="\u200b")], "title: Field required"),
+        ([an_item(title=7)], "title: Input should be a valid string"),
+        ([an_item(paper={"authors": None})], "paper.authors: Input should be a valid list"),
+        ([an_item(paper={"authors": [{"name": "A"}, {}]})], "paper.authors.1.name: Field required"),
+        ([an_item(paper={"ai_keywords": None})], "paper.ai_keywords: Input should be a valid list"),
+        ([an_item(paper={"upvotes": -1})], "paper.upvotes: Input should be greater than or equal to 0"),
+        ([an_item(paper={"upvotes": "12"})], "paper.upvotes: Input should be a valid integer"),
+        ([an_item(paper={"upvotes": True})], "paper.upvotes: Input should be a valid integer"),
+        ([an_item(paper={"githubStars": 2**31})], "paper.githubStars: Input should be less than"),
+        ([an_item(numComments=1.5)], "numComments: Input should be a valid integer"),
+        ([an_item(paper={"publishedAt": 1766532600})], "paper.publishedAt: Input should be a moment such as"),
+        ([an_item(paper={"publishedAt": "yesterday"})], "paper.publishedAt: Input should be a moment such as"),
+    ],
+)
+def test_what_is_no_list_is_named_with_its_item_and_field(payload: object, fault: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        read(payload)
+    text = str(caught.value)
+    assert text.startswith("source huggingface: ")
+    assert fault in text
+    assert text.isprintable()
+    assert len(text) < 350
+
+
+JUNK: st.SearchStrategy[object] = st.sampled_from(
+    [None, True, -1, 1.5, 10**30, float("nan"), "", "\ud800", "\x00", "{", [], {}, [None], [[]]]
+).map(copy.deepcopy)
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> object:
+    """Return a list whose fields were cut, repeated, or replaced at random places."""
+    payload: Any = copy.deepcopy([an_item(1), an_item(2)])
+    for _ in range(draw(st.integers(1, 3))):
+        parent: Any = payload
+        while parent:
+            key = draw(st.sampled_from(sorted(parent) if isinstance(parent, dict) else range(len(parent))))
+            if not isinstance(parent[key], dict | list) or draw(st.integers(0, 3)) == 0:
+                _damage(draw, parent, key)
+                break
+            parent = parent[key]
+    return payload
+
+
+def _damage(draw: st.DrawFn, parent: Any, key: Any) -> None:
+    match draw(st.sampled_from(["cut", "repeat", "replace"])):
+        case "cut":
+            del parent[key]
+        case "repeat":
+            parent[key] = parent[key] * 2 if isinstance(parent[key], str | list | int) else [parent[key]] * 2
+        case "replace":
+            parent[key] = draw(JUNK | st.text(max_size=9))
+
+
+@given(damaged() | JUNK, st.none() | st.just(DAY))
+def test_a_damaged_list_is_papers_or_a_source_error(payload: object, day: date | None) -> None:
+    try:
+        papers = read(payload, day)
+    except SourceError as error:
+        assert str(error).isprintable()  # noqa: PT017 - what the payload is decides which of the two it must be
+        return
+    assert all(paper.title and paper.title == clean_text(paper.title) and paper.listed_on for paper in papers)
+    assert all(paper.author_count is None or paper.author_count > 0 for paper in papers)
+    json.dumps([repr(paper) for paper in papers], ensure_ascii=False).encode()
+
+
+def test_the_recorded_outer_title_keeps_what_the_inner_lost(shared: Path) -> None:
+    items = json.loads((shared / "hf_daily_papers/2024-05-27.json").read_bytes())
+    [title] = [paper.title for paper in read(items) if paper.title.startswith("AutoCoder")]
+    assert title.endswith("with AIEV-Instruct")
+
+
+# Files.
 
 
 def written(path: Path, *items: Item) -> Path:
@@ -136,12 +336,9 @@ def test_a_folder_named_as_a_list_is_a_source_error(tmp_path: Path) -> None:
         FileSource(tmp_path).papers(daily(DAY))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_that_may_not_be_read_is_a_source_error(tmp_path: Path) -> None:
-    folder = tmp_path / "closed"
-    folder.mkdir(0o000)
-    with pytest.raises(SourceError, match="cannot be read"):
-        FileSource(folder).days(TODAY)
+def test_a_folder_that_may_not_be_read_is_a_source_error(closed_folder: Path, ordinary_user: Rights) -> None:
+    with ordinary_user(), pytest.raises(SourceError, match="cannot be read"):
+        FileSource(closed_folder).days(TODAY)
 
 
 def test_the_recorded_days_are_read_whole(shared: Path) -> None:

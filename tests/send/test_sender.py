@@ -11,6 +11,7 @@ from newsletter.send.outbox import OutboxTransport
 from newsletter.send.outcomes import DoubtPolicy
 from newsletter.send.sender import PATIENCE, Sender, claimant
 from newsletter.send.smtp import Relay, SmtpTransport
+from tests.conftest import Rights
 from tests.make import NOON, a_reader
 from tests.send.servers import faulty_server
 from tests.store.test_ledger import ISSUE, Books
@@ -75,6 +76,13 @@ def test_an_outbox_that_cannot_be_written_leaves_everybody_queued(books: Books, 
     with pytest.raises(OutboxError, match="outbox"):
         sender(books, OutboxTransport(tmp_path / "outbox")).run(ISSUE.key, claimant())
     assert books.states() == {State.QUEUED: 3}
+
+
+def test_an_outbox_without_rights_is_named(books: Books, closed_folder: Path, ordinary_user: Rights) -> None:
+    transport = OutboxTransport(closed_folder / "outbox")
+    message = compose(books.claim()[0], a_reader())
+    with ordinary_user(), pytest.raises(OutboxError, match=r"closed-.*Permission denied; make it writable"):
+        list(transport.deliver(iter([message]), lambda _message: True))
 
 
 def test_the_outbox_never_holds_a_delivery_twice(books: Books, tmp_path: Path) -> None:

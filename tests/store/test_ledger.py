@@ -16,6 +16,7 @@ from newsletter.store.engine import Database
 from newsletter.store.issues import IssueStore
 from newsletter.store.ledger import LEASE, Claimant, Ledger
 from newsletter.store.subscribers import SubscriberStore
+from tests.conftest import Rights
 from tests.make import NOON, a_reader, an_issue
 
 ME, OTHER = Claimant("me", "boot-1"), Claimant("other", "boot-1")
@@ -181,6 +182,11 @@ def test_a_file_that_is_no_database_is_named_with_its_mend(tmp_path: Path) -> No
     path.write_text("These are notes, and rather long ones at that. " * 100)
     with pytest.raises(DatabaseError, match="no SQLite database"):
         meta.prepare_schema(Database(f"sqlite:///{path}"))
+
+
+def test_a_folder_that_may_not_be_written_is_named(closed_folder: Path, ordinary_user: Rights) -> None:
+    with ordinary_user(), pytest.raises(DatabaseError, match=r"closed-.*Permission denied; make it writable"):
+        Database(f"sqlite:///{closed_folder}/var/db")
 
 
 def test_a_database_of_a_newer_program_is_refused(books: Books) -> None:
