@@ -19,7 +19,7 @@ from newsletter.models import Delivery, Message, Outcome, State, Subscriber, Ver
 from newsletter.send.base import Transport
 from newsletter.send.outcomes import DoubtPolicy, after
 from newsletter.store.engine import boot_id
-from newsletter.store.ledger import Choose, Claimant, Ledger
+from newsletter.store.ledger import LEASE, Choose, Claimant, Ledger
 
 BATCH = 20  # deliveries a claim takes; what a power loss can put in doubt, per connection
 PATIENCE = 3  # connections in a row that may be lost without an answer to a single message
@@ -84,6 +84,7 @@ class _Line:
         self._issue = issue
         self._me = me
         self._waiting: deque[tuple[Delivery, Subscriber]] = deque()  # claimed, not yet drawn
+        self._fresh_until = sender.clock()
         self._drawn: dict[str, Delivery] = {}  # by Message-ID, in order: drawn, not yet settled
 
     def run(self) -> None:
@@ -140,11 +141,14 @@ class _Line:
 
     def _refill(self) -> bool:
         """Make sure that something is claimed; False when nothing is due or the run is to stop."""
-        if self._sender.stop.is_set():
+        sender, now = self._sender, self._sender.clock()
+        if sender.stop.is_set():
             return False
+        if self._waiting and now >= self._fresh_until:  # a slow relay: claim anew before the lease runs out
+            self._give_back()
         if not self._waiting:
-            sender = self._sender
-            self._waiting.extend(sender.ledger.claim(self._issue, self._me, BATCH, sender.clock(), sender.choose))
+            self._waiting.extend(sender.ledger.claim(self._issue, self._me, BATCH, now, sender.choose))
+            self._fresh_until = now + LEASE / 2
         return bool(self._waiting)
 
     def _give_back(self) -> None:

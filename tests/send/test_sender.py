@@ -1,5 +1,6 @@
 """The sender between a real ledger and a real outbox."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from newsletter.send.outbox import OutboxTransport
 from newsletter.send.outcomes import DoubtPolicy
 from newsletter.send.sender import PATIENCE, Sender, claimant
 from newsletter.send.smtp import Relay, SmtpTransport
+from newsletter.store.ledger import LEASE
 from tests.conftest import Rights
 from tests.make import NOON, a_reader
 from tests.send.servers import faulty_server
@@ -76,6 +78,15 @@ def test_an_outbox_that_cannot_be_written_leaves_everybody_queued(books: Books, 
     with pytest.raises(OutboxError, match="outbox"):
         sender(books, OutboxTransport(tmp_path / "outbox")).run(ISSUE.key, claimant())
     assert books.states() == {State.QUEUED: 3}
+
+
+def test_a_relay_so_slow_that_leases_run_out_still_gets_every_message(books: Books, tmp_path: Path) -> None:
+    minutes = iter(range(10_000))
+    slow = replace(
+        sender(books, OutboxTransport(tmp_path / "outbox")), clock=lambda: NOON + 2 * LEASE / 3 * next(minutes)
+    )
+    slow.run(ISSUE.key, claimant())
+    assert books.states() == {State.SENT: 3}
 
 
 def test_an_outbox_without_rights_is_named(books: Books, closed_folder: Path, ordinary_user: Rights) -> None:
