@@ -83,10 +83,13 @@ def test_an_outbox_that_cannot_be_written_leaves_everybody_queued(books: Books, 
 def test_a_relay_so_slow_that_leases_run_out_still_gets_every_message(tmp_path: Path) -> None:
     books = Books(tmp_path / "db", [a_reader(f"r{number}") for number in range(12)])
     looks = iter(range(10_000))
-    quick = sender(books, OutboxTransport(tmp_path / "outbox"))
-    slow = replace(quick, clock=lambda: NOON + LEASE / 8 * next(looks))  # time flies between two looks at the clock
-    slow.run(ISSUE.key, claimant())
+    with faulty_server({}) as server:
+        transport = SmtpTransport(Relay(host="127.0.0.1", port=server.port, security="none", timeout=5))
+        # Time flies between two looks at the clock.
+        slow = replace(sender(books, transport), clock=lambda: NOON + LEASE / 8 * next(looks))
+        slow.run(ISSUE.key, claimant())
     assert books.states() == {State.SENT: 12}
+    assert len(server.taken) == 12
 
 
 def test_an_outbox_without_rights_is_named(books: Books, closed_folder: Path, ordinary_user: Rights) -> None:
