@@ -12,6 +12,7 @@ from newsletter.periods import daily
 from newsletter.rank.digest import build_digest
 from newsletter.rank.interests import choose
 from newsletter.render.compiled import CompiledIssue
+from newsletter.send.outcomes import MAXIMUM_AGE
 from newsletter.send.sender import Progress, Sender, claimant
 from newsletter.store.issues import IssueStore
 from newsletter.store.ledger import NO_MATCH
@@ -28,7 +29,8 @@ def find_period(parts: Parts, day: date | None = None) -> Period | None:
     Raises:
         SourceError: a source cannot be read.
     """
-    found = day or newest_day(parts.sources, parts.clock().date(), parts.mailing.max_age_days)
+    today, age = parts.clock().date(), parts.mailing.max_age_days
+    found = day or newest_day(parts.sources, today, age, go_on_without=parts.go_on_without)
     return daily(found) if found else None
 
 
@@ -95,33 +97,53 @@ def readers(parts: Parts) -> Iterator[Subscriber]:
 def deliver(parts: Parts, issue: Issue, watch: Watch = lambda _tally: lambda _delivery: None) -> Tally:
     """Freeze an issue, queue a copy for each of its readers who has none, and send what is due.
 
-    Safe to repeat and to interrupt: whatever happened before, each reader gets the issue at most once. The caller holds
-    `parts.database.sole_sender()`.
+    Safe to repeat and to interrupt: whatever happened before, each reader gets the issue at most once. An issue that
+    nobody reads is not frozen. The caller holds `parts.database.sole_sender()`.
 
     Raises:
         SurroundingsError: the relay, the outbox or the database failed; nothing is lost, run again.
         TemplateError: a template is wrong; nothing was sent.
     """
-    now = parts.clock()
-    everybody = choose(issue, Preferences())
-    compile_issue(parts, issue).page(everybody)  # a broken template shows before anything is frozen
-    frozen = parts.issues.freeze(issue, everybody, now)
-    parts.ledger.freeze(issue.key, issue.digest.period.cadence, now)
-    me = claimant()
+    now, cadence = parts.clock(), issue.digest.period.cadence
+    if parts.subscribers.count(cadence=cadence):
+        everybody = choose(issue, Preferences())
+        if everybody:
+            compile_issue(parts, issue).page(everybody)  # a broken template shows before anything is frozen
+        parts.issues.freeze(issue, everybody, now)
+        parts.ledger.freeze(issue.key, cadence, now)
+    return work_off(parts, issue.key, watch)
+
+
+def unfinished(parts: Parts) -> list[str]:
+    """Return the keys of issues with copies that wait for another try, oldest first; after three days none waits."""
+    return parts.ledger.unfinished(parts.clock() - MAXIMUM_AGE)
+
+
+def work_off(parts: Parts, key: str, watch: Watch = lambda _tally: lambda _delivery: None) -> Tally:
+    """Send what is due of a frozen issue; nobody is added to its audience.
+
+    Raises:
+        NewsletterError: as `deliver`.
+    """
+    issue = parts.issues.find(key)
+    if issue is None:
+        return parts.ledger.tally(key)
+    now, me = parts.clock(), claimant()
     parts.ledger.recover(
         me, now, lambda one, cause: parts.doubt.doubted(one, cause, now), sole_sender=parts.database.is_sqlite
     )
-    compiled = compile_issue(parts, frozen, Pieces(parts.issues, issue.key))
+    parts.ledger.reconsider(parts.doubt.resent, now)
+    compiled = compile_issue(parts, issue, Pieces(parts.issues, key))
     Sender(
         ledger=parts.ledger,
         transport=parts.transport,
         compose=lambda delivery, reader: _compose(parts, compiled, delivery, reader),
-        choose=lambda reader: tuple(entry.rank for entry in choose(frozen, reader.preferences)),
+        choose=lambda reader: tuple(entry.rank for entry in choose(issue, reader.preferences)),
         doubt=parts.doubt,
         clock=parts.clock,
-        progress=watch(parts.ledger.tally(issue.key)),
-    ).run(issue.key, me)
-    return parts.ledger.tally(issue.key)
+        progress=watch(parts.ledger.tally(key)),
+    ).run(key, me)
+    return parts.ledger.tally(key)
 
 
 def plan(parts: Parts, issue: Issue, readers: Iterable[Subscriber]) -> Iterator[tuple[Subscriber, State, str]]:

@@ -176,7 +176,7 @@ class Settings(BaseSettings):
     @classmethod
     def _known_transport(cls, value: str) -> str:
         if value != "smtp" and not re.fullmatch(r"outbox:.+", value):
-            raise ValueError('is no transport; write "smtp" or "outbox:PATH"')
+            raise ValueError(f'{value!r} is no transport; write "smtp" or "outbox:PATH"')
         return value
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ from typing import Any
 from newsletter import pipeline
 from newsletter.models import Issue, Message, Preferences, Subscriber
 from newsletter.parts import Parts
+from newsletter.rank.interests import choose
 from newsletter.send.outbox import OutboxTransport
 from newsletter.store.papers import to_json
 
@@ -36,6 +37,8 @@ def write_page(parts: Parts, issue: Issue) -> Path | None:
     if not isinstance(parts.transport, OutboxTransport):
         return None
     reader = Subscriber(address="reader@example.org", id=0, preferences=Preferences())
+    if not choose(issue, reader.preferences):
+        return None  # every paper is under the threshold; only readers who asked for one got a copy
     html, _text = _parts(pipeline.copy_for(parts, issue, reader))
     folder = parts.transport.folder.parent / "issues"
     folder.mkdir(parents=True, exist_ok=True)

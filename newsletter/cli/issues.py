@@ -2,27 +2,16 @@
 
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.context import (
-    DATE,
-    JSON,
-    load_parts,
-    load_settings,
-    print_json,
-    print_table,
-    program,
-    sending,
-    warn,
-)
+from newsletter.cli import report
+from newsletter.cli.context import DATE, JSON, load_parts, load_settings, print_table, sending, warn
 
 if TYPE_CHECKING:
-    from newsletter.models import Issue, Subscriber, Tally
+    from newsletter.models import Issue, Subscriber
     from newsletter.parts import Parts
-
-SHORT_LIST = 20  # readers up to which `send` shows each of them
 
 
 @click.command()
@@ -55,37 +44,30 @@ def build(day: date | None, out: Path, subscriber: str | None) -> None:
 def send(ctx: click.Context, day: date | None, *, dry_run: bool, test: str | None) -> None:
     """Send an issue now to every reader of its period who has not got it yet.
 
-    Safe to run twice, to interrupt, and to run again after a crash.
+    Safe to run twice, to interrupt, and to run again after a crash. Without --date it takes the newest list day, and
+    first works off the copies of older issues that still wait for another try.
 
     Example: newsletter send --date 2025-12-25
     """
-    from newsletter import pipeline
-
-    _warn_of_defaults()
-    parts = load_parts(remember=not (dry_run or test))
-    issue = _issue(parts, day, remember=not (dry_run or test))
-    if issue is None:
-        return
-    if dry_run:
-        plan = pipeline.plan(parts, issue, pipeline.readers(parts))
-        print_table(["Subscriber", "State", "Why"], ((reader.address, state, why) for reader, state, why in plan))
-        return
-    if test:
+    if dry_run and test:
+        raise click.UsageError("--dry-run sends nothing and --test sends a copy; choose one")
+    for_real = not (dry_run or test)
+    parts = load_parts(remember=for_real)
+    _warn_of_defaults(parts)
+    issue = _issue(parts, day, remember=for_real)
+    if for_real:
+        ctx.exit(_send_all(parts, issue, older=day is None))
+    elif issue and test:
         _send_test(parts, issue, test)
-        return
-    with parts.database.sole_sender():
-        for duplicate in pipeline.follow_roster(parts):
-            warn(duplicate)
-        before = parts.ledger.tally(issue.key)
-        with sending() as watch:
-            tally = pipeline.deliver(parts, issue, watch)
-        _report(parts, issue, before, tally)
-    ctx.exit(_exit_code(tally))
+    elif issue:
+        _show_plan(parts, issue)
 
 
 @click.command()
 @click.argument("issue", required=False)
-@click.option("--not-sent", is_flag=True, help="List who did not get it, and why.")
+@click.option(
+    "--not-sent", is_flag=True, help="List who did not get it, and why; of the newest issue if none is named."
+)
 @JSON
 def status(issue: str | None, *, not_sent: bool, as_json: bool) -> None:
     """Show the sums of an issue, or of all issues, newest first.
@@ -101,10 +83,11 @@ def status(issue: str | None, *, not_sent: bool, as_json: bool) -> None:
     if not keys:
         click.echo("[]" if as_json else "Nothing was sent yet; `newsletter send` sends the first issue.")
     elif not_sent:
-        _show_not_sent(parts, issue or keys[0], as_json=as_json)
+        report.show_not_sent(parts, issue or keys[0], as_json=as_json)
+    elif issue:
+        report.show_issue(parts.ledger.tally(issue), as_json=as_json)
     else:
-        tallies = [parts.ledger.tally(key) for key in ([issue] if issue else keys)]
-        _show_tallies(tallies, as_json=as_json, single=issue is not None)
+        report.show_issues([parts.ledger.tally(key) for key in keys], as_json=as_json)
 
 
 def _issue(parts: "Parts", day: date | None, *, remember: bool = True) -> "Issue | None":
@@ -136,6 +119,29 @@ def _sample_reader(address: str = "reader@example.org") -> "Subscriber":
     return Subscriber(address=address, id=0)
 
 
+def _send_all(parts: "Parts", issue: "Issue | None", *, older: bool) -> int:
+    """Send what waits of older issues if asked so, then this one; return the exit code."""
+    from newsletter import pipeline
+
+    codes = [0]
+    with parts.database.sole_sender():
+        for duplicate in pipeline.follow_roster(parts):
+            warn(duplicate)
+        for key in pipeline.unfinished(parts) if older else []:
+            if issue is None or key != issue.key:
+                with sending() as watch:
+                    tally = pipeline.work_off(parts, key, watch)
+                click.echo(f"{key}, still open: {report.sums(tally)}")
+                codes.append(report.exit_code(tally))
+        if issue:
+            before = parts.ledger.tally(issue.key)
+            with sending() as watch:
+                tally = pipeline.deliver(parts, issue, watch)
+            report.show_sent(parts, issue, before, tally)
+            codes.append(report.exit_code(tally))
+    return max(codes)
+
+
 def _send_test(parts: "Parts", issue: "Issue", address: str) -> None:
     from email_validator import EmailNotValidError, validate_email
 
@@ -153,7 +159,18 @@ def _send_test(parts: "Parts", issue: "Issue", address: str) -> None:
     click.echo(f"A test copy of {issue.key} went to {address} through {parts.transport.name}.")
 
 
-def _warn_of_defaults() -> None:
+def _show_plan(parts: "Parts", issue: "Issue") -> None:
+    from newsletter import pipeline
+
+    planned = list(pipeline.plan(parts, issue, pipeline.readers(parts)))
+    due = sum(state == "queued" for _reader, state, _why in planned)
+    click.echo(f"{issue.key}, a dry run: {due:,} of {len(planned):,} on the list would get it now; nothing was sent.")
+    print_table(report.HEADINGS, ((reader.address, report.words(state), why) for reader, state, why in planned))
+
+
+def _warn_of_defaults(parts: "Parts") -> None:
+    from newsletter.settings import bundled
+
     settings, _folder = load_settings()
     if settings.transport != "smtp":
         return
@@ -163,82 +180,5 @@ def _warn_of_defaults() -> None:
         )
     if not settings.sources:
         warn("sources is not set: the sample papers go out; set NEWSLETTER_SOURCES=huggingface for today's list")
-
-
-def _report(parts: "Parts", issue: "Issue", before: "Tally", tally: "Tally") -> None:
-    from newsletter.cli.files import write_page
-    from newsletter.models import State
-
-    if not tally.audience:
-        click.echo(f"{issue.key}: the list has no active {issue.digest.period.cadence} reader; nothing to send.")
-        return
-    if before.audience == tally.audience and before.finished:
-        click.echo(f"{issue.key}: all {tally.audience:,} copies were settled before; nothing to send.")
-    elif tally.audience <= SHORT_LIST:
-        _show_deliveries(parts, issue.key)
-    click.echo(f"{issue.key}: " + _sums(tally))
-    page = write_page(parts, issue)
-    if page:
-        click.echo(f"\nThe mail as it looks: {page.absolute().as_uri()}")
-        click.echo(f"The messages:         mutt -f {parts.transport.name.removeprefix('outbox ')}")
-        click.echo(f"Next:                 NEWSLETTER_SOURCES=huggingface {program()} send   (today's list)")
-    if tally[State.FAILED] or tally[State.IN_DOUBT]:
-        click.echo(f"Who did not get it:   newsletter status {issue.key} --not-sent")
-
-
-def _sums(tally: "Tally") -> str:
-    parts = [f"{number:,} {state.replace('_', ' ')}" for state, number in tally.counts.items() if number]
-    return ", ".join(parts) + f" of {tally.audience:,}"
-
-
-def _show_deliveries(parts: "Parts", key: str) -> None:
-    from newsletter.models import State
-
-    rows = []
-    for delivery, reader in parts.ledger.of_issue(key):
-        told = f"{len(delivery.choice or ())} papers as {delivery.format}"
-        why = delivery.reply or (told if delivery.state is State.SENT else "waits for the next run")
-        rows.append((reader.address, delivery.state.replace("_", " "), why))
-    print_table(["Subscriber", "State", "Why"], rows)
-
-
-def _show_not_sent(parts: "Parts", key: str, *, as_json: bool) -> None:
-    rows = [
-        {"subscriber": reader.address, "state": delivery.state.value, "why": delivery.reply or ""}
-        for delivery, reader in parts.ledger.of_issue(key, sent=False)
-    ]
-    if as_json:
-        print_json(rows)
-    elif rows:
-        print_table(["Subscriber", "State", "Why"], ([row["subscriber"], row["state"], row["why"]] for row in rows))
-    else:
-        click.echo(f"{key}: everybody got it.")
-
-
-def _show_tallies(tallies: "list[Tally]", *, as_json: bool, single: bool) -> None:
-    if as_json:
-        objects = [_to_json(tally) for tally in tallies]
-        print_json(objects[0] if single else objects)
-        return
-    states = [state for state in tallies[0].counts if single or any(tally[state] for tally in tallies)]
-    headings = ["Issue", "State", "Audience", *(state.replace("_", " ").capitalize() for state in states)]
-    rows = ([t.issue, t.state, f"{t.audience:,}", *(f"{t[state]:,}" for state in states)] for t in tallies)
-    print_table(headings, rows, right=headings[2:])
-
-
-def _to_json(tally: "Tally") -> dict[str, Any]:
-    from newsletter.models import State
-
-    at_rest = (State.SENT, State.FAILED, State.SUPPRESSED, State.SKIPPED, State.IN_DOUBT)
-    moving = (State.DEFERRED, State.QUEUED, State.CLAIMED, State.SENDING)
-    counts = {state.value: tally[state] for state in at_rest + moving}
-    causes = {cause.value: number for cause, number in tally.causes.items()}
-    return (
-        {"issue": tally.issue, "state": tally.state, "audience": tally.audience} | counts | {"in_doubt_causes": causes}
-    )
-
-
-def _exit_code(tally: "Tally") -> int:
-    from newsletter.models import State
-
-    return 1 if tally[State.FAILED] or tally[State.IN_DOUBT] else 0
+    if parts.roster == bundled("subscribers.example.yaml"):
+        warn("there is no subscribers.yaml: the invented readers of the example are mailed; write your own list")

@@ -47,16 +47,28 @@ def accept(collected: Collected, *, go_on_without: bool) -> tuple[Paper, ...]:
     return collected.papers
 
 
-def newest_day(sources: Sequence[PaperSource], today: date, max_age_days: int) -> date | None:
+def newest_day(
+    sources: Sequence[PaperSource], today: date, max_age_days: int, *, go_on_without: bool = False
+) -> date | None:
     """Return the newest list day that any source has papers for, or None.
 
     A live source is asked for no day older than `max_age_days` before today: a stale list must not go out as news.
 
     Raises:
-        SourceError: a source cannot be read.
+        SourceError: a source cannot be read, and either none offers a day or the list may not go on without it.
     """
-    newest = (_newest_of(source, today, today - timedelta(days=max_age_days)) for source in sources)
-    return max((day for day in newest if day), default=None)
+    found: list[date] = []
+    failures: list[SourceError] = []
+    for source in sources:
+        try:
+            newest = _newest_of(source, today, today - timedelta(days=max_age_days))
+        except SourceError as fault:
+            failures.append(fault)
+        else:
+            found += [newest] if newest else []
+    if failures and not (go_on_without and found):
+        raise failures[0]
+    return max(found, default=None)
 
 
 def read_all(source: PaperSource, today: date, max_age_days: int) -> Iterator[Paper]:

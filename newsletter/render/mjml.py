@@ -9,7 +9,7 @@ import re
 
 from newsletter.errors import TemplateError
 
-POSITION = re.compile(r"at position (\d+):(\d+)")
+POSITION = re.compile(r"at position (\d+)")
 
 
 def to_html(source: str, css: str) -> str:
@@ -54,5 +54,5 @@ def _located(fault: str, source: str) -> str:
     found = POSITION.search(fault)
     if not found:
         return fault
-    near = source.encode()[int(found[1]) : int(found[2])].decode(errors="replace")
+    near = source.encode()[int(found[1]) :].decode(errors="replace").strip()
     return f"{fault} (near {near[:60]!r})" if near else fault

@@ -20,10 +20,16 @@ class Templates:
 
     Args:
         folders: where to look, the first that has a file wins.
+
+    Raises:
+        TemplateError: a folder is not there.
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = tuple(folders)
+        for folder in self._folders:
+            if not folder.is_dir():
+                raise TemplateError(f"templates {folder}: there is no such folder; check the setting `templates`")
         loader = jinja2.FileSystemLoader(self._folders)
         options: dict[str, Any] = {
             "loader": loader,
@@ -80,9 +86,11 @@ class Templates:
             raise TemplateError(f"template {fault.name}: not found; restore it from the shipped templates") from None
         except jinja2.TemplateError as fault:
             raise TemplateError(f"template {_place(fault, name)}: {fault.message}") from None
+        except Exception as fault:  # noqa: BLE001 - a template is a program, and fails as programs do
+            raise TemplateError(f"template {_place(fault, name)}: {type(fault).__name__}: {fault}") from None
 
 
-def _place(fault: jinja2.TemplateError, name: str) -> str:
+def _place(fault: Exception, name: str) -> str:
     """The template file and line in a traceback: an undefined name tells neither by itself."""
     trace, place = fault.__traceback__, name
     while trace:

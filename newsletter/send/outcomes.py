@@ -31,6 +31,11 @@ class DoubtPolicy:
         default_factory=lambda: {Cause.PROCESS: "hold", Cause.NETWORK: "resend", Cause.POWER: "hold"}
     )
 
+    @property
+    def resent(self) -> list[Cause]:
+        """The causes after which a copy is sent once more."""
+        return [cause for cause, policy in self.by_cause.items() if policy == "resend"]
+
     def doubted(self, delivery: Delivery, cause: Cause, now: datetime) -> Delivery:
         """Put a delivery in doubt. Under `resend` it is due again, once: a second doubt is held for a person."""
         again = self.by_cause[cause] == "resend" and delivery.doubts == 0

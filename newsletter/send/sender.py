@@ -22,6 +22,7 @@ from newsletter.store.engine import boot_id
 from newsletter.store.ledger import LEASE, Choose, Claimant, Ledger
 
 BATCH = 20  # deliveries a claim takes; what a power loss can put in doubt, per connection
+LOGIN_WANTED = 530  # RFC 4954 section 6
 PATIENCE = 3  # connections in a row that may be lost without an answer to a single message
 
 Compose = Callable[[Delivery, Subscriber], Message]
@@ -137,6 +138,8 @@ class _Line:
         if outcome.verdict is Verdict.BARRED:
             said = f"{outcome.code} {outcome.text}"
             mend = "settle this with whoever runs it and run again; nobody was struck off"
+            if outcome.code == LOGIN_WANTED:
+                mend = "set smtp.username and smtp.password"
             raise RelayError(f"{self._sender.transport.name}: refuses this sender: {said}; {mend}")
 
     def _refill(self) -> bool:

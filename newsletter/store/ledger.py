@@ -152,6 +152,28 @@ class Ledger:
                 connection.execute(update(delivery).where(self._is(one)).values(**_rest(one)))
         return len(rows)
 
+    def reconsider(self, resent: Iterable[Cause], now: datetime) -> None:
+        """Make what is held in doubt due again where the settings now say so; each delivery once, never twice."""
+        held = and_(delivery.c.state == State.IN_DOUBT.value, delivery.c.next_attempt_at.is_(None))
+        once = and_(delivery.c.doubts == 1, delivery.c.cause.in_([cause.value for cause in resent]))
+        statement = update(delivery).where(delivery.c.list_id == self._list_id, held, once)
+        with self._database.writing() as connection:
+            connection.execute(statement.values(next_attempt_at=now))
+
+    def unfinished(self, since: datetime) -> list[str]:
+        """Return the issues due since then of which a copy may still go out, oldest first."""
+        moving = [State.QUEUED.value, State.DEFERRED.value, State.CLAIMED.value, State.SENDING.value]
+        again = and_(delivery.c.state == State.IN_DOUBT.value, delivery.c.next_attempt_at.is_not(None))
+        statement = (
+            select(delivery.c.issue_key)
+            .where(delivery.c.list_id == self._list_id, delivery.c.due_at >= since)
+            .where(or_(delivery.c.state.in_(moving), again))
+            .group_by(delivery.c.issue_key)
+            .order_by(func.min(delivery.c.due_at), delivery.c.issue_key)
+        )
+        with self._database.reading() as connection:
+            return list(connection.scalars(statement))
+
     def tally(self, issue: str) -> Tally:
         """Return the sums of an issue."""
         mine = and_(delivery.c.list_id == self._list_id, delivery.c.issue_key == issue)

@@ -61,11 +61,13 @@ class SubscriberStore:
             row = connection.execute(statement).one_or_none()
         return from_row(row) if row else None
 
-    def count(self, origin: str | None = None) -> int:
-        """Return how many rows the list has, of one origin or of all."""
+    def count(self, origin: str | None = None, cadence: Cadence | None = None) -> int:
+        """Return how many rows the list has: all, those of one origin, or the active readers of one cadence."""
         statement = select(func.count()).select_from(subscriber).where(subscriber.c.list_id == self._list_id)
         if origin:
             statement = statement.where(subscriber.c.origin == origin)
+        if cadence:
+            statement = statement.where(subscriber.c.cadence == cadence.value, subscriber.c.active, subscriber.c.listed)
         with self._database.reading() as connection:
             return connection.scalar(statement) or 0
 

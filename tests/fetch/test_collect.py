@@ -24,9 +24,11 @@ class Shelf:
     asked: list[date] = field(default_factory=list)
 
     def days(self, today: date) -> Iterable[date]:
+        if self.by_day is None:
+            raise SourceError(self.name, "answers 500")
         if self.live:
             return (today - timedelta(days=back) for back in range(1000))
-        return sorted(self.by_day or {}, reverse=True)
+        return sorted(self.by_day, reverse=True)
 
     def papers(self, period: Period) -> Iterable[Paper]:
         self.asked.append(period.start)
@@ -71,6 +73,15 @@ def test_the_newest_day_is_the_newest_that_has_papers() -> None:
     older = Shelf("older", {DAY - timedelta(days=2): [a_paper()]})
     newer = Shelf("newer", {DAY - timedelta(days=1): [a_paper()], DAY: []})
     assert newest_day([older, newer], DAY, 3) == DAY - timedelta(days=1)
+
+
+def test_the_newest_day_is_found_without_a_broken_source_where_the_settings_say_so() -> None:
+    sources = [BROKEN, Shelf("good", {DAY: [a_paper()]})]
+    assert newest_day(sources, DAY, 3, go_on_without=True) == DAY
+    with pytest.raises(SourceError):
+        newest_day(sources, DAY, 3)
+    with pytest.raises(SourceError):
+        newest_day([BROKEN], DAY, 3, go_on_without=True)
 
 
 def test_a_recording_may_be_however_old() -> None:

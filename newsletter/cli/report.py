@@ -1,0 +1,140 @@
+"""What became of an issue, in words, tables and JSON."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from newsletter.cli.context import print_json, print_table, program, warn
+
+if TYPE_CHECKING:
+    from newsletter.models import Delivery, Issue, Tally
+    from newsletter.parts import Parts
+
+SHORT_LIST = 20  # readers up to which `send` shows each of them
+HEADINGS = ["Subscriber", "State", "Why"]
+
+
+def show_sent(parts: "Parts", issue: "Issue", before: "Tally", tally: "Tally") -> None:
+    """Say what `send` did, where to look at it, and what to do next."""
+    from newsletter.cli.files import write_page
+    from newsletter.models import State
+
+    _warn_of_other_cadences(parts)
+    if not tally.audience:
+        click.echo(f"{issue.key}: the list has no active {issue.digest.period.cadence} reader; nothing to send.")
+        return
+    if tally.finished and before == tally:
+        click.echo(f"{issue.key}: all {tally.audience:,} copies were settled before; nothing to send.")
+    elif tally.audience <= SHORT_LIST:
+        rows = parts.ledger.of_issue(issue.key)
+        print_table(HEADINGS, ((reader.address, words(one.state), why(one)) for one, reader in rows))
+    click.echo(f"{issue.key}: {sums(tally)}")
+    page = write_page(parts, issue)
+    if page:
+        click.echo(f"\nThe mail as it looks: {page.absolute().as_uri()}")
+        click.echo(f"The messages:         mutt -f {parts.transport.name.removeprefix('outbox ')}")
+        click.echo(f"Next:                 NEWSLETTER_SOURCES=huggingface {program()} send   (today's list)")
+    if tally[State.FAILED] or tally[State.IN_DOUBT]:
+        click.echo(f"Who did not get it:   {program()} status {issue.key} --not-sent")
+
+
+def show_not_sent(parts: "Parts", key: str, *, as_json: bool) -> None:
+    """List who did not get an issue, and why."""
+    rows = [(reader.address, one.state, why(one)) for one, reader in parts.ledger.of_issue(key, sent=False)]
+    if as_json:
+        print_json([{"subscriber": address, "state": state.value, "why": said} for address, state, said in rows])
+    elif rows:
+        print_table(HEADINGS, ((address, words(state), said) for address, state, said in rows))
+    else:
+        click.echo(f"{key}: everybody got it.")
+
+
+def show_issue(tally: "Tally", *, as_json: bool) -> None:
+    """Show the sums of one issue, a line each."""
+    if as_json:
+        print_json(_to_json(tally))
+        return
+    click.echo(f"{tally.issue}: {tally.state}")
+    rows = [("audience", tally.audience), *((words(state), number) for state, number in tally.counts.items())]
+    rows += [(f"in doubt by {cause}", number) for cause, number in tally.causes.items() if number]
+    print_table(["Copies", "Number"], ((name, f"{number:,}") for name, number in rows), right=["Number"])
+
+
+def show_issues(tallies: "list[Tally]", *, as_json: bool) -> None:
+    """Show the sums of several issues, a row each; states that hold nobody are left out."""
+    if as_json:
+        print_json([_to_json(tally) for tally in tallies])
+        return
+    states = [state for state in tallies[0].counts if any(tally[state] for tally in tallies)]
+    headings = ["Issue", "State", "Audience", *(words(state).capitalize() for state in states)]
+    rows = ([t.issue, t.state, f"{t.audience:,}", *(f"{t[state]:,}" for state in states)] for t in tallies)
+    print_table(headings, rows, right=headings[2:])
+
+
+def sums(tally: "Tally") -> str:
+    """Return an issue's sums as one line; states that hold nobody are left out."""
+    parts = [f"{number:,} {words(state)}" for state, number in tally.counts.items() if number]
+    return ", ".join(parts) + f" of {tally.audience:,}"
+
+
+def exit_code(tally: "Tally") -> int:
+    """Return 1 if some copies failed or are in doubt, else 0."""
+    from newsletter.models import State
+
+    return 1 if tally[State.FAILED] or tally[State.IN_DOUBT] else 0
+
+
+def words(name: str) -> str:
+    """Return the name of a state as a person writes it."""
+    return name.replace("_", " ")
+
+
+def why(one: "Delivery") -> str:
+    """Return why a delivery stands where it does."""
+    from newsletter.models import State
+
+    again = f"next try after {one.next_attempt_at:%Y-%m-%d %H:%M} UTC" if one.next_attempt_at else ""
+    match one.state:
+        case State.SENT:
+            return one.reply or f"{len(one.choice or ())} papers as {one.format}"
+        case State.IN_DOUBT:
+            return f"{_doubt(one)}; {again or 'held: ask the reader, or NEWSLETTER_IN_DOUBT=resend sends it once more'}"
+        case State.QUEUED:
+            return "waits for the next run of send"
+        case State.CLAIMED | State.SENDING:
+            return "a run of send has it in hand; if that was killed, the next run settles it"
+        case _:
+            return "; ".join(filter(None, [one.reply, again]))
+
+
+def _doubt(one: "Delivery") -> str:
+    from newsletter.models import Cause
+
+    said = {
+        Cause.PROCESS: "the run was killed just as the message went out; it almost always arrived",
+        Cause.NETWORK: "the relay had the message and did not answer",
+        Cause.POWER: "the machine went down while the message was in hand",
+    }
+    return said[one.cause] if one.cause else "nobody knows whether it arrived"
+
+
+def _warn_of_other_cadences(parts: "Parts") -> None:
+    from newsletter.models import Cadence
+
+    for cadence in (Cadence.WEEKLY, Cadence.MONTHLY):
+        number = parts.subscribers.count(cadence=cadence)
+        if number:
+            readers = "reader gets" if number == 1 else "readers get"
+            warn(f"{number:,} {cadence} {readers} no mail: so far there is only the daily issue")
+
+
+def _to_json(tally: "Tally") -> dict[str, Any]:
+    from newsletter.models import State
+
+    at_rest = (State.SENT, State.FAILED, State.SUPPRESSED, State.SKIPPED, State.IN_DOUBT)
+    moving = (State.DEFERRED, State.QUEUED, State.CLAIMED, State.SENDING)
+    counts = {state.value: tally[state] for state in at_rest + moving}
+    causes = {cause.value: number for cause, number in tally.causes.items()}
+    return (
+        {"issue": tally.issue, "state": tally.state, "audience": tally.audience} | counts | {"in_doubt_causes": causes}
+    )
