@@ -13,7 +13,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-run: $(READY) ## Send the sample issue into var/outbox: no settings, no network
+run: $(READY) ## Send an issue: the sample, into var/outbox, unless newsletter.toml says otherwise
 	@$(BIN)/newsletter send
 
 test: $(READY) ## Run the tests

@@ -32,6 +32,8 @@ def written(folder: Path, name: str, content: str) -> None:
         (["send"], {"NEWSLETTER_DATABASE_URL": "sqlite:////proc/none/db"}, 5, "/proc/none"),
         (["send"], {"NEWSLETTER_TRANSPORT": "outbox:/proc/none"}, 5, "/proc/none"),
         (["send"], {"NEWSLETTER_TEMPLATES": "none-here", "NEWSLETTER_TRANSPORT": "pigeon"}, 2, "NEWSLETTER_TRANSPORT"),
+        (["send"], {"NEWSLETTER_TEMPLATES": "none-here"}, 2, "none-here: there is no such folder"),
+        (["send", "--dry-run", "--test", "ada@example.org"], {}, 2, "choose one"),
         (["send", "--test", "not-an-address"], {}, 2, "--test not-an-address"),
         (["build", "--subscriber", "nobody@example.org"], {}, 2, "nobody@example.org: is not on the list"),
         (["build", "--out", "/proc/none"], {}, 5, "/proc/none"),
@@ -72,6 +74,15 @@ def test_a_broken_subscriber_file_is_named_with_its_lines(tmp_path: Path) -> Non
     assert not (tmp_path / "var/outbox/new").exists()
 
 
+def test_weekly_readers_are_told_of_and_an_issue_that_nobody_reads_is_not_frozen(tmp_path: Path) -> None:
+    written(tmp_path, "subscribers.yaml", "subscribers:\n  - {address: ada@example.org, period: weekly}\n")
+    ran = newsletter(tmp_path, "send")
+    assert ran.code == 0
+    assert "1 weekly reader gets no mail" in ran.fault
+    assert "no active daily reader; nothing to send" in ran.out
+    assert newsletter(tmp_path, "status", "--json").out == "[]\n"
+
+
 def test_a_reader_listed_twice_is_named_and_mailed_once(tmp_path: Path) -> None:
     written(tmp_path, "subscribers.yaml", "subscribers:\n  - ada@example.org\n  - ADA@example.org\n")
     ran = newsletter(tmp_path, "send")
@@ -80,9 +91,10 @@ def test_a_reader_listed_twice_is_named_and_mailed_once(tmp_path: Path) -> None:
     assert len(outbox(tmp_path)) == 1
 
 
-def test_a_broken_template_is_named_with_its_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mistake", ["{{ issue.nothing }}", "{{ 1 / 0 }}", "{% if %}", "{{ issue|unknown }}"])
+def test_a_broken_template_is_named_with_its_line(tmp_path: Path, mistake: str) -> None:
     (tmp_path / "mine/mail").mkdir(parents=True)
-    written(tmp_path, "mine/mail/issue.txt.j2", "fine\n{{ issue.nothing }}\n")
+    written(tmp_path, "mine/mail/issue.txt.j2", f"fine\n{mistake}\n")
     ran = newsletter(tmp_path, "send", NEWSLETTER_TEMPLATES="mine")
     assert ran.code == 2
     assert "issue.txt.j2:2" in ran.fault

@@ -69,8 +69,10 @@ def test_one_of_two_sources_may_fail_where_the_settings_allow_it(tmp_path: Path)
         settings["HF_ENDPOINT"] = api.url
         stopped = newsletter(tmp_path, "send", "--date", "2025-12-25", **settings)
         assert stopped.code == 3
+        assert newsletter(tmp_path, "build", **settings).code == 3
         settings["NEWSLETTER_ON_SOURCE_FAILURE"] = "continue"
         went_on = newsletter(tmp_path, "send", "--date", "2025-12-25", **settings)
+        assert newsletter(tmp_path, "build", **settings).code == 0
     assert went_on.code == 0
     assert "going on without it" in went_on.fault
     assert len(outbox(tmp_path)) == 1

@@ -86,6 +86,34 @@ def test_a_message_whose_answer_was_lost_is_in_doubt_and_the_rest_goes_on(tmp_pa
     assert sums(tmp_path)["in_doubt_causes"] == {"process": 0, "network": 1, "power": 0}
 
 
+def test_what_is_held_in_doubt_is_sent_once_more_when_the_settings_say_so(tmp_path: Path) -> None:
+    readers(tmp_path, 2)
+    with faulty_server({"DOT": "drop"}, times=1) as server:
+        held = smtp(server.port) | {"NEWSLETTER_IN_DOUBT": "hold"}
+        assert newsletter(tmp_path, "send", **held).code == 1
+        [row] = json.loads(newsletter(tmp_path, "status", ISSUE, "--not-sent", "--json").out)
+        assert row["state"] == "in_doubt"
+        assert "the relay had the message and did not answer; held" in row["why"]
+        assert newsletter(tmp_path, "send", **held).code == 1
+        assert len(server.taken) == 1
+        assert newsletter(tmp_path, "send", **(held | {"NEWSLETTER_IN_DOUBT": "resend"})).code == 0
+        assert len(server.taken) == 2
+
+
+def test_copies_of_an_older_issue_that_still_wait_go_out_with_the_next_one(tmp_path: Path) -> None:
+    readers(tmp_path, 3)
+    with faulty_server({"MAIL": "452 4.7.0 try again"}, times=1) as server:
+        assert newsletter(tmp_path, "send", "--date", "2025-12-24", **smtp(server.port)).code == 0
+        down = smtp(server.port)
+    assert newsletter(tmp_path, "send", "--date", "2025-12-25", **down).code == 5
+    with mail_server() as (mailbox, port):
+        ran = newsletter(tmp_path, "send", **smtp(port))
+    assert ran.code == 0
+    assert "daily/2025-12-25, still open: 3 sent of 3" in ran.out
+    assert "daily/2025-12-24, still open: 1 deferred, 2 sent of 3" in ran.out
+    assert len(mailbox.taken) == 6
+
+
 def test_a_relay_that_refuses_the_sender_stops_the_run_and_strikes_nobody_off(tmp_path: Path) -> None:
     readers(tmp_path, 5)
     with faulty_server({"DOT": "550 5.4.5 Daily user sending quota exceeded"}, times=1) as server:
