@@ -52,11 +52,11 @@ def import_subscribers(path: Path, *, dry_run: bool) -> None:
     roster = read_roster(path)
     for duplicate in roster.duplicates:
         warn(duplicate)
-    if dry_run:
-        click.echo(f"{path}: {len(roster.subscribers)} subscribers would be imported.")
-        return
-    added = load_parts().subscribers.add(roster.subscribers)
-    click.echo(f"{path}: {added} new, {len(roster.subscribers) - added} were on the list already.")
+    store = load_parts(remember=not dry_run).subscribers
+    unknown = [one for one in roster.subscribers if store.find(one.key) is None]
+    added = len(unknown) if dry_run else store.add(unknown)
+    told = "would be new" if dry_run else "new"
+    click.echo(f"{path}: {added:,} {told}, {len(roster.subscribers) - added:,} on the list already.")
 
 
 def _to_json(one: "Subscriber") -> dict[str, Any]:
