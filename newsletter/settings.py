@@ -153,14 +153,9 @@ class Settings(BaseSettings):
     @field_validator("sender", "reply_to")
     @classmethod
     def _one_address(cls, value: str | None) -> str | None:
-        from email_validator import EmailNotValidError, validate_email
-
         if value is None:
             return None
-        try:
-            validate_email(parseaddr(value)[1], check_deliverability=False)
-        except EmailNotValidError as fault:
-            raise ValueError(f"is no address ({fault}); write it like Name <name@example.org>") from None
+        mailbox(value)
         if any(ord(character) < ord(" ") for character in value):
             raise ValueError("holds a control character")
         return value
@@ -197,6 +192,22 @@ class Settings(BaseSettings):
         """Flags are given to the constructor as TOML values are; only variables are read by pydantic-settings."""
         del settings_cls, dotenv_settings, file_secret_settings
         return env_settings, init_settings
+
+
+def mailbox(text: str) -> tuple[str, str]:
+    """Return the name and the address of `Name <name@example.org>`, the domain in ASCII as envelopes want it.
+
+    Raises:
+        ValueError: there is no address, or one whose local part is not ASCII.
+    """
+    from email_validator import EmailNotValidError, validate_email
+
+    name, address = parseaddr(text)
+    try:
+        valid = validate_email(address, check_deliverability=False, allow_smtputf8=False)
+    except EmailNotValidError as fault:
+        raise ValueError(f"is no address ({fault}); write it like Name <name@example.org>") from None
+    return name, valid.ascii_email or address
 
 
 def check_source(spec: str) -> str:

@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from email.utils import parseaddr
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -23,7 +22,7 @@ from newsletter.send.base import Transport
 from newsletter.send.outbox import OutboxTransport
 from newsletter.send.outcomes import DoubtPolicy
 from newsletter.send.smtp import Relay, SmtpTransport
-from newsletter.settings import Settings, bundled
+from newsletter.settings import Settings, bundled, mailbox
 from newsletter.store import meta
 from newsletter.store.engine import Database
 from newsletter.store.issues import IssueStore
@@ -115,13 +114,13 @@ def _roster(settings: Settings, folder: Path, subscribers: SubscriberStore) -> P
 
 
 def _mailing(settings: Settings) -> Mailing:
-    name, address = parseaddr(settings.sender)
+    name, address = mailbox(settings.sender)
     domain = address.rpartition("@")[2]
     list_id = settings.list_id if "." in settings.list_id else f"{settings.list_id}.{domain}"
     letterhead = Letterhead(
         sender_name=name,
         sender_address=address,
-        reply_to=parseaddr(settings.reply_to)[1] if settings.reply_to else None,
+        reply_to=mailbox(settings.reply_to)[1] if settings.reply_to else None,
         list_name=settings.title,
         list_id=list_id,
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.errors import SettingsError
-from newsletter.settings import Settings, load
+from newsletter.settings import Settings, load, mailbox
 
 
 @pytest.fixture
@@ -77,6 +77,7 @@ def test_relative_paths_count_from_the_folder_of_the_file(folder: Path, monkeypa
         ("entries = 0", {}, "newsletter.toml: entries: input should be greater than or equal to 1"),
         ('timezone = "Europe/Berln"', {}, "did you mean Europe/Berlin?"),
         ('sender = "nobody"', {}, "newsletter.toml: sender: is no address"),
+        ('sender = "ünï@example.org"', {}, "newsletter.toml: sender: is no address"),
         ('sources = ["hugingface"]', {}, "'hugingface' is no source; write one of huggingface, file:PATH, page:PATH"),
         ("", {"NEWSLETTER_SOURCES": "[huggingface"}, "NEWSLETTER_SOURCES: starts with [ but is no JSON list"),
         ('transport = "pigeon"', {}, 'write "smtp" or "outbox:PATH"'),
@@ -109,6 +110,10 @@ def test_no_fault_and_no_repr_tells_a_secret(folder: Path) -> None:
     assert "hunter2" not in repr(read(folder, secrets))
     assert "hunter2" not in fault(folder, secrets + 'security = "none"\n')
     assert "hunter2" not in fault(folder, 'base_url = "ftp://user:hunter2@example.org"')
+
+
+def test_a_sender_with_a_domain_outside_ascii_gets_the_name_that_envelopes_know() -> None:
+    assert mailbox("Papers <news@bücher.example.org>") == ("Papers", "news@xn--bcher-kva.example.org")
 
 
 def test_empty_variables_and_those_for_tests_are_no_settings(folder: Path) -> None:

@@ -64,7 +64,7 @@ def view_of(issue: Issue, entries: Sequence[Entry], *, teaser: int, postal_addre
     also = tuple(_named(entry.paper) for entry in issue.digest.entries if entry.paper.key not in told)
     listed = len(issue.digest.entries)
     return IssueView(
-        title=issue.title,
+        title=visible(issue.title),
         subject=subject_of(entries),
         preheader=_preheader(entries, listed),
         day=day_words(issue.digest.period.end),
@@ -72,7 +72,7 @@ def view_of(issue: Issue, entries: Sequence[Entry], *, teaser: int, postal_addre
         entries=views,
         also=also,
         summary=f"{len(views)} of {count(listed, 'paper')}" if also else count(listed, "paper"),
-        postal_address=postal_address or "",
+        postal_address=visible(postal_address or ""),
     )
 
 

@@ -18,7 +18,7 @@ REPLY_LENGTH = 500
 # words that do. A code decides alone: `5.2.2 mailbox over quota` is about the reader.
 ENHANCED = re.compile(r"^5\.\d+\.\d+\b")
 SENDER_CODES = re.compile(r"^5\.(7\.\d+|4\.5)\b")
-SENDER_WORDS = re.compile(r"(?i)quota|(rate|sending|daily) limit|not verified|authentication required")
+SENDER_WORDS = re.compile(r"(?i)sending (quota|limit)|(rate|daily) limit|not verified|authentication required")
 
 Policy = Literal["hold", "resend"]
 
