@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Self
+from typing import NamedTuple, Self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +68,18 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A paper's place in a digest: rank from 1, and one line that says why it stands there."""
+    """A paper's place in a digest: rank from 1, and one line that says why it stands there.
+
+    `remark` is what readers are told beside the votes (rose, came back, editor's pick); `section` groups the entries of
+    weekly and monthly issues; `match` is the reader's own word that lifted the paper into their copy.
+    """
 
     paper: Paper
     rank: int
     reason: str
+    remark: str = ""
+    section: str = ""
+    match: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,24 @@ class Digest:
     entries: tuple[Entry, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Riser:
+    """A paper of an earlier day that goes on gaining votes."""
+
+    paper: Paper
+    gained: int  # votes since `since`
+    since: date
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What an editor wrote for one issue; None leaves the words to the program."""
+
+    subject: str | None = None
+    preheader: str | None = None
+    note: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
     """A digest under a key, with the words that go around it."""
@@ -90,8 +115,11 @@ class Issue:
     list_id: str
     title: str
     digest: Digest
-    size: int  # entries told in full; what is ranked below is only named
+    size: int  # entries told, in full or in a line; what is ranked below is only named
+    full: int = 3  # of them told in full
     min_votes: int = 0  # papers known to have fewer are only named
+    rising: tuple[Riser, ...] = ()
+    wording: Wording = Wording()
 
     @property
     def key(self) -> str:
@@ -108,7 +136,7 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preferences:
-    """What a reader asked for; an hour or zone of None means the list's own."""
+    """What a reader asked for; an hour, a zone or a number of papers of None means the list's own."""
 
     cadence: Cadence = Cadence.DAILY
     timezone: str | None = None
@@ -116,6 +144,7 @@ class Preferences:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     format: Format = Format.HTML
+    papers: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +161,13 @@ class Subscriber:
     def key(self) -> str:
         """What makes two spellings of an address the same subscriber."""
         return self.address.casefold()
+
+
+class Pick(NamedTuple):  # a tuple: hashed once a copy, and kept by the thousand
+    """One paper of one reader's copy: its rank in the digest, and the reader's word that lifted it, if one did."""
+
+    rank: int
+    match: str = ""
 
 
 class State(StrEnum):
@@ -160,8 +196,8 @@ class Cause(StrEnum):
 class Delivery:
     """One reader's copy of one issue.
 
-    `choice` are the ranks this reader's copy carries and `due_at` its Date header; both are fixed at the first claim,
-    so that every attempt sends the same bytes.
+    `choice` are the papers this reader's copy tells and `due_at` its Date header; both are fixed at the first claim, so
+    that every attempt sends the same bytes.
     """
 
     issue: str
@@ -171,7 +207,7 @@ class Delivery:
     attempts: int = 0
     doubts: int = 0
     cause: Cause | None = None
-    choice: tuple[int, ...] | None = None
+    choice: tuple[Pick, ...] | None = None
     format: Format = Format.HTML
     owner: str | None = None
     epoch: int = 0

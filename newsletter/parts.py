@@ -29,6 +29,7 @@ class Mailing:
     letterhead: Letterhead
     postal_address: str | None
     entries: int
+    full: int
     min_votes: int
     max_age_days: int
     zone: ZoneInfo  # the list's own; the Date of a mail is written in it

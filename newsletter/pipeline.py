@@ -63,6 +63,8 @@ def prepare(parts: Parts, period: Period, *, remember: bool = True) -> Issue | N
         title=mailing.title,
         digest=digest,
         size=mailing.entries,
+        full=mailing.full,
+        wording=parts.issues.wording(period.key),
         min_votes=mailing.min_votes,
     )
     return issue if digest.entries else None
@@ -109,7 +111,8 @@ def deliver(parts: Parts, issue: Issue, watch: Watch = lambda _tally: lambda _de
         everybody = choose(issue, Preferences())
         if everybody:
             compile_issue(parts, issue).page(everybody)  # a broken template shows before anything is frozen
-        parts.issues.freeze(issue, everybody, now)
+        told = {pick.rank for pick in everybody}
+        parts.issues.freeze(issue, (entry for entry in issue.digest.entries if entry.rank in told), now)
         parts.ledger.freeze(issue.key, cadence, now)
     return work_off(parts, issue.key, watch)
 
@@ -138,7 +141,7 @@ def work_off(parts: Parts, key: str, watch: Watch = lambda _tally: lambda _deliv
         ledger=parts.ledger,
         transport=parts.transport,
         compose=lambda delivery, reader: _compose(parts, compiled, delivery, reader),
-        choose=lambda reader: tuple(entry.rank for entry in choose(issue, reader.preferences)),
+        choose=lambda reader: choose(issue, reader.preferences),
         doubt=parts.doubt,
         clock=parts.clock,
         progress=watch(parts.ledger.tally(key)),
@@ -163,8 +166,8 @@ def plan(parts: Parts, issue: Issue, readers: Iterable[Subscriber]) -> Iterator[
             yield reader, State.SUPPRESSED, "not active"
         elif reader.preferences.cadence is not issue.digest.period.cadence:
             yield reader, State.SKIPPED, f"reads the {reader.preferences.cadence} issue"
-        elif entries := choose(issue, reader.preferences):
-            yield reader, State.QUEUED, f"{len(entries)} papers as {reader.preferences.format}"
+        elif choice := choose(issue, reader.preferences):
+            yield reader, State.QUEUED, f"{len(choice)} papers as {reader.preferences.format}"
         else:
             yield reader, State.SKIPPED, NO_MATCH
 
@@ -180,25 +183,30 @@ def send_test(parts: Parts, issue: Issue, reader: Subscriber) -> Outcome:
 
 
 def copy_for(parts: Parts, issue: Issue, reader: Subscriber, mark: str = "") -> Message:
-    """Return a reader's copy of an issue as it would go out now.
+    """Return a reader's copy of an issue: as it was queued or sent, else as it would go out now.
 
     Raises:
         UsageError: the reader's interests match no paper of the issue.
         TemplateError: a template is wrong.
     """
-    entries = choose(issue, reader.preferences)
-    if not entries:
+    kept = parts.ledger.find(issue.key, reader.id) if reader.id and not mark else None
+    if kept and kept.choice:
+        return _compose(
+            parts, compile_issue(parts, issue, Pieces(parts.issues, issue.key, read_only=True)), kept, reader
+        )
+    choice = choose(issue, reader.preferences)
+    if not choice:
         raise UsageError(f"{reader.address}: {NO_MATCH}; nothing to show")
     compiled = compile_issue(parts, issue, Pieces(parts.issues, issue.key, read_only=True))
-    date = parts.clock().astimezone(parts.mailing.zone)
-    return compiled.message_for(reader, entries, parts.links, date=date, mark=mark)
+    moment = kept.due_at if kept else parts.clock()
+    return compiled.message_for(reader, choice, date=moment.astimezone(parts.mailing.zone), mark=mark)
 
 
 def compile_issue(parts: Parts, issue: Issue, pieces: "Pieces | None" = None) -> CompiledIssue:
     """Return an issue with its templates and, for a frozen one, the pages that were already made."""
     mailing = parts.mailing
     return CompiledIssue(
-        issue, parts.templates, mailing.letterhead, postal_address=mailing.postal_address, pieces=pieces
+        issue, parts.templates, mailing.letterhead, parts.links, postal_address=mailing.postal_address, pieces=pieces
     )
 
 
@@ -223,8 +231,6 @@ class Pieces:
 
 
 def _compose(parts: Parts, compiled: CompiledIssue, delivery: Delivery, reader: Subscriber) -> Message:
-    by_rank = {entry.rank: entry for entry in compiled.issue.digest.entries}
-    entries = [by_rank[rank] for rank in delivery.choice or ()]
-    date = delivery.due_at.astimezone(parts.mailing.zone)
     asked_for = replace(reader.preferences, format=delivery.format)
-    return compiled.message_for(replace(reader, preferences=asked_for), entries, parts.links, date=date)
+    date = delivery.due_at.astimezone(parts.mailing.zone)
+    return compiled.message_for(replace(reader, preferences=asked_for), delivery.choice or (), date=date)

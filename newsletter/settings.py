@@ -98,7 +98,8 @@ class Settings(BaseSettings):
     postal_address: str | None = Field(None, description="Shown in the footer; many countries ask for one.")
     transport: str = Field("outbox:var/outbox", description='"outbox:PATH" (a Maildir) or "smtp".')
     smtp: SmtpSettings = SmtpSettings()
-    entries: int = Field(10, ge=1, le=100, description="Papers told in full; the rest of the list is only named.")
+    entries: int = Field(10, ge=1, le=100, description="Papers a mail tells of; the rest of the list is only named.")
+    full: int = Field(3, ge=1, le=100, description="How many of them are told with a sentence, the others in a line.")
     min_votes: int = Field(0, ge=0, description="Papers with fewer votes are only named; unknown votes always pass.")
     ranking: Literal["votes"] = Field("votes", description="How papers are ordered.")
     max_age_days: int = Field(

@@ -130,6 +130,7 @@ def _mailing(settings: Settings) -> Mailing:
         letterhead=letterhead,
         postal_address=settings.postal_address,
         entries=settings.entries,
+        full=settings.full,
         min_votes=settings.min_votes,
         max_age_days=settings.max_age_days,
         zone=ZoneInfo(settings.timezone),

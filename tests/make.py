@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 from typing import Any
 
-from newsletter.models import Cadence, Digest, Entry, Issue, Message, Paper, Period, Preferences, Subscriber
+from newsletter.models import Cadence, Digest, Entry, Issue, Message, Paper, Period, Pick, Preferences, Subscriber
 
 DAY = date(2025, 12, 25)
 NOON = datetime(2025, 12, 25, 12, tzinfo=UTC)
@@ -38,6 +38,11 @@ def an_issue(papers: int | list[Paper] = 3, *, day: date = DAY, size: int = 10, 
     entries = tuple(Entry(paper, rank, "placed by the test") for rank, paper in enumerate(listed, start=1))
     digest = Digest(Period(Cadence.DAILY, day, day), entries)
     return Issue(list_id=list_id, title="Trending Papers", digest=digest, size=size)
+
+
+def picks(*ranks: int) -> tuple[Pick, ...]:
+    """Return a choice of papers that no word of the reader lifted."""
+    return tuple(map(Pick, ranks))
 
 
 def a_message(number: int = 1, content: bytes = b"Subject: hello\r\n\r\nbody\r\n") -> Message:

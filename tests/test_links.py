@@ -1,10 +1,13 @@
 """Addresses and tokens."""
 
+import hashlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from itsdangerous import URLSafeSerializer
 
-from newsletter.links import Links
+from newsletter.links import UNSUBSCRIBE, Links
 
 LINKS = Links("papers", "a secret", "example.org", "leave@example.org")
 WEB = Links("papers", "a secret", "example.org", "leave@example.org", "https://news.example.org")
@@ -14,7 +17,7 @@ def test_a_message_id_is_the_same_for_every_attempt_and_tells_no_address() -> No
     first = LINKS.message_id("daily/2025-12-25", 7)
     assert first == Links("papers", "a secret", "example.org", "other@example.org").message_id("daily/2025-12-25", 7)
     assert first.endswith("@example.org")
-    assert len(first) == 26 + len("@example.org")
+    assert len(first) == 32 + len("@example.org")
 
 
 def test_message_ids_differ_by_issue_reader_list_and_secret() -> None:
@@ -26,6 +29,13 @@ def test_message_ids_differ_by_issue_reader_list_and_secret() -> None:
 @given(st.integers(0, 2**40))
 def test_a_token_says_who_leaves(reader: int) -> None:
     assert LINKS.subscriber_of(LINKS.unsubscribe_token(reader)) == reader
+
+
+@given(st.integers(0, 2**40))
+def test_a_token_is_the_one_that_itsdangerous_would_have_made(reader: int) -> None:
+    options = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
+    theirs = URLSafeSerializer("a secret", salt=UNSUBSCRIBE, signer_kwargs=options).dumps(["papers", reader])
+    assert LINKS.unsubscribe_token(reader) == theirs
 
 
 @given(st.text())
@@ -40,15 +50,15 @@ def test_a_token_of_another_list_or_secret_says_nobody() -> None:
 
 
 def test_without_a_website_leaving_is_a_mail() -> None:
-    [item] = LINKS.list_unsubscribe(7)
-    assert item == LINKS.unsubscribe_url(7)
+    [item] = LINKS.list_unsubscribe("TOKEN")
+    assert item == LINKS.unsubscribe_url("TOKEN")
     assert item.startswith("mailto:leave@example.org?subject=unsubscribe%20")
     assert not LINKS.one_click
 
 
 def test_with_a_website_the_page_stands_before_the_mail() -> None:
-    web, mail = WEB.list_unsubscribe(7)
-    assert web == WEB.unsubscribe_url(7)
+    web, mail = WEB.list_unsubscribe("TOKEN")
+    assert web == WEB.unsubscribe_url("TOKEN")
     assert web.startswith("https://news.example.org/unsubscribe/")
     assert mail.startswith("mailto:")
 

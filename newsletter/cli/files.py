@@ -58,6 +58,7 @@ def _parts(message: Message) -> tuple[str | None, str]:
 
 def _issue(issue: Issue) -> dict[str, Any]:
     entries = [
-        {"rank": entry.rank, "reason": entry.reason, "paper": to_json(entry.paper)} for entry in issue.digest.entries
+        {"rank": entry.rank, "reason": entry.reason, "remark": entry.remark, "paper": to_json(entry.paper)}
+        for entry in issue.digest.entries
     ]
     return {"issue": issue.key, "title": issue.title, "list_id": issue.list_id, "size": issue.size, "entries": entries}

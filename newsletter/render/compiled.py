@@ -1,34 +1,43 @@
-"""Pure: an issue made ready once for each choice of papers; a reader's copy fills the slots and becomes bytes."""
+"""Pure: an issue made ready once for everybody; a reader's copy is a join of ready bytes.
+
+    Jinja -> MJML -> premailer -> marked pages -> trees of pieces     once an issue
+    choice of papers -> its pieces in order, the reader's gaps open   once a choice
+    reader -> the gaps filled, the reader's headers before them       once a copy, some microseconds
+
+`render.plain` makes one copy from end to end instead. It is what the fast way is measured and checked against.
+"""
 
 import html
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import lru_cache, partial
 from typing import Protocol
 
 from newsletter.errors import TemplateError
 from newsletter.links import Links
-from newsletter.models import Entry, Format, Issue, Message, Subscriber
-from newsletter.render.message import Letter, Letterhead, to_bytes
-from newsletter.render.view import IssueView, view_of
+from newsletter.models import Format, Issue, Message, Pick, Subscriber
+from newsletter.render import message
+from newsletter.render.fragments import GAP, Chunk, Marks, Plain, Scope, Slot, resolve
+from newsletter.render.quoted import SOFT_BREAK, quoted_printable
+from newsletter.render.view import CHOICE_SLOTS, Arrangement, IssueView, ReaderView, arrange, reader_view, view_of
 
-# What stands in a page where each reader's own words go: safe inside a URL, so that premailer leaves it alone.
-UNSUBSCRIBE_SLOT = "__UNSUBSCRIBE_URL__"
-ADDRESS_SLOT = "__ADDRESS__"
 HTML_BUDGET = 95_000  # bytes; Gmail clips near 102 KB of decoded HTML
-TEASERS = (320, 200, 120, 60, 0)  # characters of text per paper, tried in turn until the budget holds
-TOLD = (0.75, 0.5, 0.25, 0)  # then the share of the entries that are still told in full; the others are only named
+GAP_ROOM = 3_000  # of them kept free for what the reader's gaps may hold
+MOST_COPIES = 256  # choices of papers kept ready at once; each is some 50 KB
+PAGES = "pages"  # the name under which a frozen issue keeps its marked pages
+COMMENTS, CONTROLS = ("<!--~", "-->"), ("\x02", "\x03")
 
 
 class MailTemplates(Protocol):
-    """What renders the two parts of a mail, with slots where the reader's own words go."""
+    """What renders the two parts of a mail."""
 
-    def mail_html(self, view: IssueView) -> str:
+    def issue_html(self, issue: IssueView, reader: ReaderView, marks: Plain | Marks) -> str:
         """Return the HTML part."""
         ...
 
-    def mail_text(self, view: IssueView) -> str:
+    def issue_text(self, issue: IssueView, reader: ReaderView, marks: Plain | Marks) -> str:
         """Return the plain-text part."""
         ...
 
@@ -47,104 +56,205 @@ class Pieces(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One choice of papers as both parts of a mail, slots still open."""
+    """One choice of papers as both parts of a mail, for nobody in particular."""
 
     subject: str
     html: str
     text: str
 
 
-class CompiledIssue:
-    """An issue with its templates: each choice of papers is rendered once, however many readers share it."""
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Ready bytes with gaps: the headers come first, then these parts, each gap filled."""
 
-    def __init__(
+    parts: tuple[bytes, ...]
+    gaps: tuple[tuple[int, str], ...]
+
+    def filled(self, head: bytes, values: dict[str, bytes]) -> bytes:
+        """Return a whole mail."""
+        parts = [head, *self.parts]
+        for at, name in self.gaps:
+            parts[at] = values[name]
+        return b"".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One choice of papers, ready but for the reader."""
+
+    subject: str
+    arrangement: Arrangement
+    page: Page
+    common: bytes
+    bodies: dict[Format, Body]
+
+
+class CompiledIssue:
+    """An issue with its templates: rendered once, however many readers and choices of papers there are.
+
+    Args:
+        issue: the issue.
+        templates: what renders it.
+        letterhead: what stands on every mail of the list.
+        links: the addresses of the list.
+        postal_address: for the footer.
+        pieces: where the rendered pages of a frozen issue are kept.
+
+    Raises:
+        TemplateError: a template is wrong.
+    """
+
+    def __init__(  # noqa: PLR0913 - what an issue is made of; two of them only by name
         self,
         issue: Issue,
         templates: MailTemplates,
-        letterhead: Letterhead,
+        letterhead: message.Letterhead,
+        links: Links,
         *,
         postal_address: str | None = None,
         pieces: Pieces | None = None,
     ) -> None:
         self.issue = issue
-        self._templates = templates
-        self._letterhead = letterhead
-        self._postal_address = postal_address
-        self._pieces = pieces
-        self._pages: dict[tuple[int, ...], Page] = {}
+        self.letterhead = letterhead
+        self.links = links
+        self.view_of = partial(view_of, issue, postal_address=postal_address)
+        kept = pieces.find(PAGES) if pieces else None
+        if kept is None:
+            kept = json.dumps(_marked_pages(issue, self.view_of, templates), ensure_ascii=False)
+            kept = pieces.keep(PAGES, kept) if pieces else kept
+        made = json.loads(kept)
+        self._html = Marks(*COMMENTS, made["token"]).parse(made["html"])
+        self._text = Marks(*CONTROLS, made["token"]).parse(made["text"])
+        # One choice of papers made ready; some hundred are kept, whichever thread asked for them.
+        self.copy = lru_cache(maxsize=MOST_COPIES)(self._copy)
 
-    def page(self, entries: Sequence[Entry]) -> Page:
-        """Return the page of these entries, at least one.
+    def page(self, choice: tuple[Pick, ...]) -> Page:
+        """Return the page of these papers for nobody in particular: a reader's own links and address are left out.
 
         Raises:
-            TemplateError: a template is wrong, or no shortening brings the HTML under the budget.
+            TemplateError: no smaller arrangement brings the HTML under the budget.
         """
-        choice = tuple(entry.rank for entry in entries)
-        if choice not in self._pages:
-            self._pages[choice] = self._kept(",".join(map(str, choice)), entries)
-        return self._pages[choice]
+        return self.copy(choice).page
 
-    def message_for(
-        self,
-        reader: Subscriber,
-        entries: Sequence[Entry],
-        links: Links,
-        *,
-        date: datetime,
-        mark: str = "",
-    ) -> Message:
+    def message_for(self, reader: Subscriber, choice: tuple[Pick, ...], *, date: datetime, mark: str = "") -> Message:
         """Return one reader's copy.
 
         Args:
             reader: who gets it; their format says whether there is HTML beside the text.
-            entries: the entries of this copy, best first.
-            links: the addresses of the list.
+            choice: the papers of this copy, best first.
             date: the Date header: when the copy became due, not when it goes out.
             mark: words before the subject of a copy outside the ledger, which also get it a Message-ID of its own.
 
         Raises:
-            TemplateError: a template is wrong.
+            TemplateError: no smaller arrangement brings the HTML under the budget.
             ValueError: the reader's address cannot be mailed.
         """
-        page, who = self.page(entries), reader.id or 0
-        slots = {UNSUBSCRIBE_SLOT: links.unsubscribe_url(who), ADDRESS_SLOT: reader.address}
-        letter = Letter(
-            message_id=links.message_id(self.issue.key, f"{mark}{reader.key}" if mark else who),
-            date=date,
-            to_name=reader.name,
-            to_address=reader.address,
-            subject=f"{mark}{page.subject}",
-            text=_fill(page.text, slots),
-            html=_fill(page.html, {slot: html.escape(value) for slot, value in slots.items()})
-            if reader.preferences.format is Format.HTML
-            else None,
-            list_unsubscribe=links.list_unsubscribe(who),
-            one_click=links.one_click,
-        )
-        content = to_bytes(letter, self._letterhead)
-        return Message(letter.message_id, self._letterhead.sender_address, reader.address, content)
+        copy, token = self.copy(choice), self.links.unsubscribe_token(reader.id or 0)
+        message_id, head = self.head(reader, token, date, mark)
+        common = copy.common if not mark else self.common(f"{mark}{copy.subject}")
+        values = {"text address": quoted_printable(reader.address), "token": token.encode() + SOFT_BREAK}
+        values["html address"] = quoted_printable(_escape(reader.address))
+        content = copy.bodies[reader.preferences.format].filled(common + head, values)
+        return Message(message_id, self.letterhead.sender_address, reader.address, content)
 
-    def _kept(self, name: str, entries: Sequence[Entry]) -> Page:
-        body = self._pieces.find(name) if self._pieces else None
-        if body is None:
-            body = json.dumps(asdict(self._render(entries)), ensure_ascii=False)
-            body = self._pieces.keep(name, body) if self._pieces else body
-        return Page(**json.loads(body))
+    def common(self, subject: str) -> bytes:
+        """Return the headers that all copies of a choice share."""
+        return message.common_head(self.letterhead, subject, message.feedback_id(self.issue, self.letterhead))
 
-    def _render(self, entries: Sequence[Entry]) -> Page:
-        shapes = [(teaser, len(entries)) for teaser in TEASERS]
-        shapes += [(0, max(1, int(share * len(entries)))) for share in TOLD]
-        for teaser, told in shapes:
-            view = view_of(self.issue, entries[:told], teaser=teaser, postal_address=self._postal_address)
-            markup = self._templates.mail_html(view)
-            if len(markup.encode()) <= HTML_BUDGET:
-                return Page(view.subject, markup, self._templates.mail_text(view))
+    def head(self, reader: Subscriber, token: str, date: datetime, mark: str = "") -> tuple[str, bytes]:
+        """Return a copy's Message-ID and the headers that are its reader's own."""
+        links = self.links
+        message_id = links.message_id(self.issue.key, f"{mark}{reader.key}" if mark else reader.id or 0)
+        to = message.address_header("To", reader.name, reader.address)
+        uris = links.list_unsubscribe(token)
+        return message_id, message.personal_head(to, date, message_id, uris, one_click=links.one_click)
+
+    def _copy(self, choice: tuple[Pick, ...]) -> Copy:
+        by_rank = {entry.rank: entry for entry in self.issue.digest.entries}
+        entries = [replace(by_rank[pick.rank], match=pick.match) for pick in choice]
+        arrangement: Arrangement | None = arrange(self.issue, entries)
+        while arrangement:
+            view = self.view_of(arrangement)
+            scope = _scope(view, reader_view("", GAP, self.links, self.issue.key))
+            markup = list(resolve(self._html, replace(scope, escape=_escape)))
+            if sum(piece.size for piece in markup if isinstance(piece, Chunk)) <= HTML_BUDGET - GAP_ROOM:
+                text = list(resolve(self._text, scope))
+                return self._copied(view, arrangement, markup, text)
+            arrangement = arrangement.smaller()
         raise TemplateError(
-            f"issue {self.issue.key}: its HTML stays over {HTML_BUDGET:,} bytes, where Gmail clips; lower `entries`"
+            f"issue {self.issue.key}: its HTML stays over {HTML_BUDGET:,} bytes, where Gmail clips;"
+            " make the templates smaller"
+        )
+
+    def _copied(
+        self, view: IssueView, arrangement: Arrangement, markup: list[Chunk | Slot], text: list[Chunk | Slot]
+    ) -> Copy:
+        return Copy(
+            subject=view.subject,
+            arrangement=arrangement,
+            page=Page(view.subject, _words(markup), _words(text)),
+            common=self.common(view.subject),
+            bodies={
+                Format.TEXT: _body(message.PLAIN, *_bytes(text, "text")),
+                Format.HTML: _body(
+                    message.BOTH, *_bytes(text, "text"), message.HTML, *_bytes(markup, "html"), message.END
+                ),
+            },
         )
 
 
-def _fill(page: str, slots: dict[str, str]) -> str:
-    for slot, value in slots.items():
-        page = page.replace(slot, value)
-    return page
+def _marked_pages(issue: Issue, view: "partial[IssueView]", templates: MailTemplates) -> dict[str, str]:
+    """Render an issue with every paper in every tier, marked."""
+    everything = view(Arrangement(issue.digest.entries, issue.digest.entries, issue.digest.entries))
+    told = repr(issue)
+    number = 0
+    while f"__{number}_" in told:  # no paper can pass for a gap
+        number += 1
+    in_html, in_text = (Marks(*sides, f"__{number}_") for sides in (COMMENTS, CONTROLS))
+    marked = everything.marked(in_html.slot)
+    reader = ReaderView(*(in_html.slot(name) for name in ReaderView.__dataclass_fields__))
+    return {
+        "token": in_html.token,
+        "html": templates.issue_html(marked, reader, in_html),
+        "text": templates.issue_text(marked, reader, in_text),
+    }
+
+
+def _scope(view: IssueView, reader: ReaderView) -> Scope:
+    """Return what one choice of papers puts into the pages; of the reader, all but the address and the token."""
+    tiers = {"told": view.told, "lead": view.lead, "full": view.full, "named": view.named}
+    tiers |= {section.key: section.entries for section in view.sections}
+    values = {name: getattr(view, name) for name in CHOICE_SLOTS}
+    values |= {name: value for name, value in asdict(reader).items() if name != "address"}
+    values["pages"] = reader.view_url
+    return Scope(values, {name: [Pick(one.rank, one.match) for one in tier] for name, tier in tiers.items()})
+
+
+def _escape(value: str) -> str:
+    """Escape as premailer writes words and addresses: it leaves quotes alone."""
+    return html.escape(value, quote=False)
+
+
+def _words(pieces: Iterable[Chunk | Slot]) -> str:
+    return "".join(piece.text for piece in pieces if isinstance(piece, Chunk))
+
+
+def _bytes(pieces: Iterable[Chunk | Slot], part: str) -> Iterable[bytes | str]:
+    """Yield ready bytes, and the names of gaps."""
+    for piece in pieces:
+        yield (
+            piece.encoded if isinstance(piece, Chunk) else "token" if piece.name == "token" else f"{part} {piece.name}"
+        )
+
+
+def _body(*pieces: bytes | str) -> Body:
+    """Join what lies between two gaps."""
+    parts: list[bytes] = [b""]
+    gaps: list[tuple[int, str]] = []
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            parts[-1] += piece
+        else:
+            gaps.append((len(parts) + 1, piece))  # the head comes before the parts
+            parts += [b"", b""]
+    return Body(tuple(parts), tuple(gaps))

@@ -5,19 +5,29 @@ words, and lets `=?UTF-8?Q?=0A?=` in a title become a new header (CVE-2024-6923)
 broken up, each header has its own fold, and what is left over-long or unsafe is refused.
 """
 
-import binascii
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from email.header import Header
 from email.utils import format_datetime
+from functools import lru_cache
 
+from newsletter.models import Issue
 from newsletter.render.text import visible
 
 LINE = 76
 ZERO_WIDTH_SPACE = "\u200b"
 PLAIN_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")  # RFC 5322 atoms and spaces: no quotes needed
+# The bodies are quoted-printable, which never holds `=_`.
+BOUNDARY = b"=_newsletter"
+_ENCODED = b"; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+PLAIN = b"Content-Type: text/plain" + _ENCODED  # ends the head of a mail without HTML; the text follows
+BOTH = b'Content-Type: multipart/alternative;\r\n boundary="%b"\r\n\r\n--%b\r\n' % (BOUNDARY, BOUNDARY) + PLAIN
+HTML = b"\r\n--%b\r\nContent-Type: text/html" % BOUNDARY + _ENCODED
+END = b"\r\n--%b--\r\n" % BOUNDARY
+PLAIN_WORDS = re.compile(r"[A-Za-z0-9 ,.:;!?'()/+-]+")  # what needs neither encoding nor folding
+PLAIN_MAILBOX = re.compile(r"(?=.{1,75}$)\w+: [A-Za-z0-9]+(?: [A-Za-z0-9]+)* <[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+>")
 ENVELOPE_SAFE = re.compile(r"[^\s<>\x00-\x1f\x7f]+@[^\s<>\x00-\x1f\x7f]+")
 
 
@@ -32,53 +42,61 @@ class Letterhead:
     list_id: str  # RFC 2919: stable for ever, with a dot in it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
-    """One reader's mail before it is bytes."""
-
-    message_id: str
-    date: datetime
-    to_name: str | None
-    to_address: str
-    subject: str
-    text: str
-    html: str | None
-    list_unsubscribe: tuple[str, ...]
-    one_click: bool
-
-
-def to_bytes(letter: Letter, letterhead: Letterhead) -> bytes:
-    """Return the mail with CRLF line ends: multipart/alternative with the text first, or plain text alone.
-
-    Raises:
-        ValueError: an address that cannot stand in a header or an envelope.
-    """
-    lines = [
+def common_head(letterhead: Letterhead, subject: str, feedback: str) -> bytes:
+    """Return the headers that all copies with one subject share, each line ended."""
+    return _lines(
         address_header("From", letterhead.sender_name, letterhead.sender_address),
-        address_header("To", letter.to_name, letter.to_address),
         *([address_header("Reply-To", None, letterhead.reply_to)] if letterhead.reply_to else []),
-        text_header("Subject", letter.subject),
-        f"Date: {format_datetime(letter.date)}",
-        f"Message-ID: <{letter.message_id}>",
+        text_header("Subject", subject),
         text_header("List-Id", letterhead.list_name, f"<{letterhead.list_id}>"),
-        uris_header("List-Unsubscribe", letter.list_unsubscribe),
-        *(["List-Unsubscribe-Post: List-Unsubscribe=One-Click"] if letter.one_click else []),
+        f"Feedback-ID: {feedback}",
         "Auto-Submitted: auto-generated",  # RFC 3834: no vacation notices, please
         "MIME-Version: 1.0",
-    ]
-    head = "\r\n".join(lines).encode("ascii") + b"\r\n"
-    if letter.html is None:
-        return head + _part("text/plain", letter.text)
-    boundary = "=_" + re.sub(r"\W", "", letter.message_id)[:40]
-    parts = [_part("text/plain", letter.text), _part("text/html", letter.html)]
-    body = b"".join(b"--" + boundary.encode() + b"\r\n" + part + b"\r\n" for part in parts)
-    kind = f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n\r\n'
-    return head + kind.encode() + body + b"--" + boundary.encode() + b"--\r\n"
+    )
+
+
+def personal_head(
+    to: str, date: datetime, message_id: str, list_unsubscribe: Iterable[str], *, one_click: bool
+) -> bytes:
+    """Return the headers that are one copy's own, each line ended.
+
+    Args:
+        to: the To header.
+        date: an aware moment.
+        message_id: without its angle brackets.
+        list_unsubscribe: the URIs, most preferred first.
+        one_click: whether the first is an https address that takes RFC 8058's POST.
+    """
+    post = "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" if one_click else ""
+    uris = uris_header("List-Unsubscribe", list_unsubscribe)
+    return f"{to}\r\nDate: {_date(date)}\r\nMessage-ID: <{message_id}>\r\n{uris}\r\n{post}".encode("ascii")
+
+
+def feedback_id(issue: Issue, letterhead: Letterhead) -> str:
+    """Return Gmail's Feedback-ID: the issue, its cadence, the list, and who sends, most special first.
+
+    No value is a reader's, none comes twice, and the last has 5 to 15 characters that never change (Gmail's help on
+    the Feedback Loop).
+    """
+    sender = re.sub(r"[^a-z0-9]", "", letterhead.sender_address.rpartition("@")[2].casefold())[:15].ljust(5, "0")
+    cadence = issue.digest.period.cadence
+    return f"{issue.key.replace('/', '-')}:{cadence}:list-{re.sub(r'[^a-z0-9-]', '-', issue.list_id)}:{sender}"
+
+
+@lru_cache(maxsize=64)
+def _date(moment: datetime) -> str:
+    return format_datetime(moment)
+
+
+def _lines(*headers: str) -> bytes:
+    return ("\r\n".join(headers) + "\r\n").encode("ascii")
 
 
 def text_header(name: str, text: str, tail: str = "") -> str:
     """Return a header of words, folded by RFC 2047 where it is not ASCII, with an ASCII tail kept whole."""
     clean = header_text(text)
+    if PLAIN_WORDS.fullmatch(clean) and len(name) + len(clean) + len(tail) + 3 < LINE:
+        return f"{name}: {clean} {tail}" if tail else f"{name}: {clean}"
     charset = "us-ascii" if clean.isascii() else "utf-8"
     folded = Header(clean, charset, maxlinelen=LINE, header_name=name).encode(linesep="\r\n")
     if not tail:
@@ -94,6 +112,8 @@ def address_header(name: str, display: str | None, address: str) -> str:
     Raises:
         ValueError: the address is not ASCII or holds characters that an envelope must not.
     """
+    if display and PLAIN_MAILBOX.fullmatch(whole := f"{name}: {display} <{address}>"):
+        return whole  # nearly always; what follows takes three times as long
     if not address.isascii():
         raise ValueError("an address outside ASCII needs SMTPUTF8, which this sender does not speak yet")
     if not ENVELOPE_SAFE.fullmatch(address):
@@ -115,15 +135,3 @@ def uris_header(name: str, uris: Iterable[str]) -> str:
 def header_text(text: str) -> str:
     """Return text that cannot end a header or pass for an encoded-word, with white space collapsed."""
     return visible(text).replace("=?", f"={ZERO_WIDTH_SPACE}?")
-
-
-def quoted_printable(text: str) -> bytes:
-    """Return text as quoted-printable with CRLF line ends and lines of at most 76 characters (RFC 2045 6.7)."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    # b2a_qp breaks lines as the first line ends, so there must be a line end to look at.
-    return binascii.b2a_qp(lines.replace("\n", "\r\n").encode() + b"\r\n", istext=True)[:-2]
-
-
-def _part(kind: str, text: str) -> bytes:
-    head = f"Content-Type: {kind}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
-    return head.encode() + quoted_printable(text.rstrip("\n") + "\n")

@@ -11,8 +11,19 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from newsletter.errors import TemplateError
 from newsletter.render import mjml, text
-from newsletter.render.compiled import ADDRESS_SLOT, UNSUBSCRIBE_SLOT
-from newsletter.render.view import IssueView
+from newsletter.render.fragments import Marks, Plain
+from newsletter.render.view import EntryView, IssueView, ReaderView, RiserView, SectionView
+
+VIEWS = {EntryView, IssueView, ReaderView, RiserView, SectionView}
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox, which takes our own frozen views as safe without looking at each of their attributes."""
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        if type(obj) in VIEWS:
+            return not attr.startswith("_")
+        return super().is_safe_attribute(obj, attr, value)
 
 
 class Templates:
@@ -39,8 +50,8 @@ class Templates:
             "keep_trailing_newline": True,
         }
         # select_autoescape does not know .mjml, so each kind of output has its own environment.
-        self._markup = ImmutableSandboxedEnvironment(autoescape=True, **options)
-        self._plain = ImmutableSandboxedEnvironment(autoescape=False, **options)  # plain text has no markup
+        self._markup = _Sandbox(autoescape=True, **options)
+        self._plain = _Sandbox(autoescape=False, **options)  # plain text has no markup
         self._plain.filters |= {"wrap": text.wrap}
 
     @cached_property
@@ -58,28 +69,31 @@ class Templates:
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
             raise TemplateError(f"{path}: {fault}") from None
 
-    def mail_html(self, view: IssueView) -> str:
-        """Return the HTML part: Jinja to MJML to premailer.
+    def issue_html(self, issue: IssueView, reader: ReaderView, marks: Plain | Marks) -> str:
+        """Return the HTML part of an issue: Jinja to MJML to premailer.
 
         Raises:
             TemplateError: a template or its MJML is wrong; names the file and line.
         """
-        source = self._render(self._markup, "mail/issue.mjml.j2", view)
-        css = self._render(self._markup, "mail/inline.css.j2", view)
-        return mjml.to_html(source, css)
+        return self._html("mail/issue.mjml.j2", issue=issue, reader=reader, item=marks.item, optional=marks.optional)
 
-    def mail_text(self, view: IssueView) -> str:
-        """Return the plain-text part.
+    def issue_text(self, issue: IssueView, reader: ReaderView, marks: Plain | Marks) -> str:
+        """Return the plain-text part of an issue.
 
         Raises:
             TemplateError: the template is wrong; names the file and line.
         """
-        return self._render(self._plain, "mail/issue.txt.j2", view)
+        names: dict[str, Any] = {"issue": issue, "reader": reader, "item": marks.item, "optional": marks.optional}
+        return self._render(self._plain, "mail/issue.txt.j2", names)
 
-    def _render(self, environment: jinja2.Environment, name: str, view: IssueView) -> str:
-        slots = {"unsubscribe_url": UNSUBSCRIBE_SLOT, "address": ADDRESS_SLOT}
+    def _html(self, name: str, **names: Any) -> str:
+        return mjml.to_html(
+            self._render(self._markup, name, names), self._render(self._markup, "mail/inline.css.j2", {})
+        )
+
+    def _render(self, environment: jinja2.Environment, name: str, names: dict[str, Any]) -> str:
         try:
-            return environment.get_template(name).render(issue=view, theme=self.theme, reader=slots)
+            return environment.get_template(name).render(names, theme=self.theme)
         except jinja2.TemplateSyntaxError as fault:
             raise TemplateError(f"{fault.filename or fault.name}:{fault.lineno}: {fault.message}") from None
         except jinja2.TemplateNotFound as fault:

@@ -8,6 +8,10 @@ from datetime import date
 SENTENCE_END = re.compile(r"(?<=[.!?])[\"”’)]*\s+(?=[A-Z0-9“\"(\[])")
 NO_SENTENCE = re.compile(r"(?:\b(?:e\.g|i\.e|et al|cf|vs|resp|Fig|Eq|Sec|approx|Dr|St)|\b[A-Z])\.$")
 COLUMNS = 72
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MONTHS = (
+    "January February March April May June July August September October November December".split()  # noqa: SIM905 - one line reads better than twelve
+)
 
 
 def sentences(text: str) -> list[str]:
@@ -23,24 +27,10 @@ def sentences(text: str) -> list[str]:
 
 def visible(text: str) -> str:
     """Return text as one line without control characters and lone surrogates, which no mail and no MJML may hold."""
+    if text.isprintable():  # nearly always, and far quicker to tell
+        return " ".join(text.split())
     shown = "".join(" " if unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} else char for char in text)
     return " ".join(shown.split())
-
-
-def shorten(text: str, limit: int) -> str:
-    """Cut text to at most `limit` characters: after a sentence, else after a word with an ellipsis.
-
-    Never in the middle of a word or an address; an empty string if not even a word fits.
-    """
-    if len(text) <= limit:
-        return text
-    kept = ""
-    for sentence in sentences(text):
-        longer = f"{kept} {sentence}".strip()
-        if len(longer) > limit:
-            break
-        kept = longer
-    return kept or cut_at_word(text, limit)
 
 
 def cut_at_word(text: str, limit: int) -> str:
@@ -50,6 +40,13 @@ def cut_at_word(text: str, limit: int) -> str:
     head = text[:limit]
     whole = head[: head.rfind(" ")] if " " in head else ""
     return whole.rstrip(" ,;:–—-(") + "…" if whole else ""
+
+
+def clip(text: str, limit: int) -> str:
+    """Cut text to at most `limit` characters: after a word, or inside one that alone is longer than that."""
+    if len(text) <= limit:
+        return text
+    return cut_at_word(text, limit) or text[: limit - 1] + "…"
 
 
 def wrap(text: str, indent: int = 0, first: str = "") -> str:
@@ -73,11 +70,7 @@ def wrap(text: str, indent: int = 0, first: str = "") -> str:
 
 def day_words(day: date) -> str:
     """Return a day as a person writes it, such as `Thursday 25 December 2025`; English whatever the locale."""
-    weekdays = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-    months = (
-        "January February March April May June July August September October November December".split()  # noqa: SIM905 - one line reads better than twelve
-    )
-    return f"{weekdays[day.weekday()]} {day.day} {months[day.month - 1]} {day.year}"
+    return f"{WEEKDAYS[day.weekday()]} {day.day} {MONTHS[day.month - 1]} {day.year}"
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:

@@ -1,38 +1,84 @@
 """Pure: what the templates get to see. Every word and number is decided here, so that both parts of a mail agree."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from urllib.parse import urlsplit
 
-from newsletter.models import Entry, Issue, Paper
-from newsletter.render.text import count, cut_at_word, day_words, shorten, visible
+from newsletter.links import Links
+from newsletter.models import Entry, Issue, Paper, Period, Riser
+from newsletter.render import words
+from newsletter.render.teaser import why_care
+from newsletter.render.text import MONTHS, WEEKDAYS, clip, count, visible
 
-SUBJECT_LIMIT = 60
-PREHEADER_LIMIT = 110
+TITLE_LIMIT = 200  # characters; the longest of 9,881 recorded titles has 151
+NAME_LIMIT = 60
+NOTE_LIMIT = 600
+NAMED_LIMIT = 100  # titles under "also listed"; what is left is counted
+LONGEST_URL = 1000
+OLD = timedelta(days=60)  # a paper listed this long after it was published says so
+CHOICE_SLOTS = ("preheader", "summary", "more")
+SUFFIXES = {"jr", "jr.", "sr", "sr.", "ii", "iii", "iv"}
 
 
 @dataclass(frozen=True, slots=True)
 class EntryView:
-    """One paper told in full. Empty strings are left out by the templates."""
+    """One paper in words. Empty strings are left out by the templates."""
 
-    number: int
+    rank: int
     title: str
     url: str
-    teaser: str
-    byline: str  # who and when
-    comments: str
+    sentence: str
+    summarized: bool  # the sentence is the source's summary, not the authors' own
+    byline: str  # first author, how many more, organisation, and when, where that is long ago
+    votes: str
     code_url: str
     code: str  # the words of that link
+    stars: str
     project_url: str
-    reason: str
+    project: str
+    remark: str
+    match: str
 
 
 @dataclass(frozen=True, slots=True)
-class NamedView:
-    """One paper that is only named, under "also listed"."""
+class SectionView:
+    """Papers told in one line each, under a heading."""
+
+    key: str
+    heading: str
+    entries: tuple[EntryView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RiserView:
+    """A paper of an earlier day that goes on gaining votes."""
 
     title: str
     url: str
-    votes: str
+    gained: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """Which papers of an issue a copy tells in full, which in a line, and which it only names."""
+
+    full: tuple[Entry, ...]
+    brief: tuple[Entry, ...]
+    named: tuple[Entry, ...]
+
+    @property
+    def told(self) -> tuple[Entry, ...]:
+        """The papers that are told at all, best first."""
+        return self.full + self.brief
+
+    def smaller(self) -> "Arrangement | None":
+        """Return the next smaller arrangement, or None: the last full entry goes to a line, then titles go."""
+        if len(self.full) > 1:
+            return replace(self, full=self.full[:-1], brief=(self.full[-1], *self.brief))
+        if self.named:
+            return replace(self, named=self.named[: len(self.named) * 3 // 4])
+        return replace(self, brief=self.brief[: len(self.brief) * 3 // 4]) if self.brief else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,92 +86,191 @@ class IssueView:
     """One choice of an issue's papers, as words."""
 
     title: str
+    day: str
+    summary: str  # how many of how many
     subject: str
     preheader: str
-    day: str
-    lead: EntryView
-    entries: tuple[EntryView, ...]
-    also: tuple[NamedView, ...]
-    summary: str  # how many of how many
+    note: str
+    voice: str  # what is said on thin and empty days
+    heading: str
+    told: tuple[EntryView, ...]  # in full: the lead, then the others
+    lead: tuple[EntryView, ...]  # one paper, or none on an empty day
+    full: tuple[EntryView, ...]
+    sections: tuple[SectionView, ...]
+    rising: tuple[RiserView, ...]
+    rising_since: str
+    named: tuple[EntryView, ...]
+    more: str  # how many papers are not even named
+    why: str
     postal_address: str
 
+    def marked(self, slot: Callable[[str], str]) -> "IssueView":
+        """Return this view of all papers for all tiers at once, with slots for what differs from choice to choice."""
 
-def view_of(issue: Issue, entries: Sequence[Entry], *, teaser: int, postal_address: str | None) -> IssueView:
-    """Turn the chosen entries of an issue into words.
+        def own(entries: Iterable[EntryView]) -> tuple[EntryView, ...]:
+            return tuple(replace(entry, match=slot("match")) for entry in entries)
+
+        everybody = own(self.told)
+        return replace(
+            self,
+            told=everybody,
+            lead=everybody,
+            full=everybody,
+            sections=tuple(replace(section, entries=own(section.entries)) for section in self.sections),
+            named=own(self.named),
+            preheader=slot("preheader"),
+            summary=slot("summary"),
+            more=slot("more"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderView:
+    """What differs from reader to reader; empty strings where the list has no pages of its own."""
+
+    address: str
+    unsubscribe_url: str
+    preferences_url: str
+    view_url: str
+
+
+def arrange(issue: Issue, entries: Sequence[Entry]) -> Arrangement:
+    """Return the three tiers of a copy: `entries` in full and in a line, the rest of the issue named."""
+    told = {entry.rank for entry in entries}
+    named = tuple(entry for entry in issue.digest.entries if entry.rank not in told)
+    return Arrangement(tuple(entries[: issue.full]), tuple(entries[issue.full :]), named[:NAMED_LIMIT])
+
+
+def view_of(issue: Issue, arrangement: Arrangement, *, postal_address: str | None) -> IssueView:
+    """Turn an arrangement of an issue's papers into words.
 
     Args:
-        issue: the issue; what it ranks and `entries` lacks is named under "also listed".
-        entries: the papers to tell in full, best first; at least one.
-        teaser: most characters of a paper's text.
+        issue: the issue.
+        arrangement: which of its papers stand where.
         postal_address: for the footer.
     """
-    told = {entry.paper.key for entry in entries}
-    views = tuple(_entry(entry, number, teaser) for number, entry in enumerate(entries, start=1))
-    also = tuple(_named(entry.paper) for entry in issue.digest.entries if entry.paper.key not in told)
-    listed = len(issue.digest.entries)
+    period, told = issue.digest.period, arrangement.told
+    every = {entry.rank: entry for entry in (*told, *arrangement.named)}
+    views = {rank: entry_view(entry, period) for rank, entry in every.items()}
+    full = tuple(views[entry.rank] for entry in arrangement.full)
+    left = len(issue.digest.entries) - len(told) - len(arrangement.named)
     return IssueView(
         title=visible(issue.title),
-        subject=subject_of(entries),
-        preheader=_preheader(entries, listed),
-        day=day_words(issue.digest.period.end),
-        lead=views[0],
-        entries=views,
-        also=also,
-        summary=f"{len(views)} of {count(listed, 'paper')}" if also else count(listed, "paper"),
+        day=words.day_line(period),
+        summary=words.summary_of(issue, told),
+        subject=words.subject_of(issue, told),
+        preheader=words.preheader_of(issue, told),
+        note=clip(visible(issue.wording.note or ""), NOTE_LIMIT),
+        voice=words.voice_of(issue),
+        heading=words.lead_heading(period) if arrangement.full else "",
+        told=full,
+        lead=full[:1],
+        full=full[1:],
+        sections=tuple(sections(arrangement.brief, views)),
+        rising=tuple(map(_riser, issue.rising)),
+        rising_since=WEEKDAYS[issue.rising[0].since.weekday()] if issue.rising else "",
+        named=tuple(views[entry.rank] for entry in arrangement.named),
+        more=count(left, "more paper") if left > 0 else "",
+        why=f"is on the list {visible(issue.title)}",
         postal_address=visible(postal_address or ""),
     )
 
 
-def subject_of(entries: Sequence[Entry]) -> str:
-    """Return the subject: the lead paper's title, cut at a word, and how many more there are."""
-    title = visible(entries[0].paper.title) or "Untitled"
-    lead = cut_at_word(title, SUBJECT_LIMIT) or title[: SUBJECT_LIMIT - 1] + "…"
-    return f"{lead} · {len(entries) - 1} more" if len(entries) > 1 else lead
+def reader_view(address: str, token: str, links: Links, issue: str) -> ReaderView:
+    """Return what is a reader's own in a copy of the issue with the key `issue`."""
+    urls = links.unsubscribe_url(token), links.preferences_url(token), links.issue_url(issue)
+    return ReaderView(address, *urls)
+
+
+def sections(entries: Iterable[Entry], views: Mapping[int, EntryView]) -> Iterable[SectionView]:
+    """Yield the one-line entries under their headings, sections in the order of their first paper."""
+    order: dict[str, list[Entry]] = {}
+    for entry in entries:
+        order.setdefault(entry.section, []).append(entry)
+    for heading, group in order.items():
+        told = tuple(views[entry.rank] for entry in group)
+        yield SectionView(section_key(heading), visible(heading) or "In brief", told)
+
+
+def section_key(heading: str) -> str:
+    """Return the name of a section inside the templates, from any heading."""
+    return "brief" + "".join(f"-{ord(character):x}" for character in heading)
+
+
+def entry_view(entry: Entry, period: Period) -> EntryView:
+    """Return one paper in words."""
+    paper = entry.paper
+    sentence, summarized = why_care(paper)
+    code_url, project_url = _url(paper.repository_url), _url(paper.project_url)
+    return EntryView(
+        rank=entry.rank,
+        title=clip(words.title_of(entry), TITLE_LIMIT),
+        url=paper_url(paper),
+        sentence=sentence,
+        summarized=summarized,
+        byline=" · ".join(filter(None, [authors(paper), _organization(paper), _long_ago(paper, period)])),
+        votes=_votes(paper),
+        code_url=code_url,
+        code=f"{clip(code_url.rstrip('/').rsplit('/', 1)[-1], 30)} code" if code_url else "",
+        stars=count(paper.repository_stars, "star") if code_url and paper.repository_stars else "",
+        project_url=project_url if not code_url else "",
+        project=clip(urlsplit(project_url).hostname or "project", 40),
+        remark=clip(visible(entry.remark), NAME_LIMIT),
+        match=clip(visible(entry.match), NAME_LIMIT),
+    )
 
 
 def paper_url(paper: Paper) -> str:
     """Return where a paper's title leads: its page at the source, else its arXiv abstract, else nowhere."""
-    if paper.url:
-        return paper.url
-    return f"https://arxiv.org/abs/{paper.arxiv_id}" if paper.arxiv_id else ""
+    return _url(paper.url) or _url(f"https://arxiv.org/abs/{paper.arxiv_id}" if paper.arxiv_id else None)
 
 
-def _preheader(entries: Sequence[Entry], listed: int) -> str:
-    also = [visible(entry.paper.title) for entry in entries[1:3]]
-    words = f"Also: {'; '.join(also)}" if also else f"The paper of the day, from a list of {listed}"
-    return cut_at_word(words, PREHEADER_LIMIT)
-
-
-def _entry(entry: Entry, number: int, teaser: int) -> EntryView:
-    paper = entry.paper
-    return EntryView(
-        number=number,
-        title=visible(paper.title) or "Untitled",
-        url=paper_url(paper),
-        teaser=shorten(visible(paper.summary or paper.abstract or ""), teaser),
-        byline=_byline(paper),
-        comments=count(paper.comment_count, "comment") if paper.comment_count else "",
-        code_url=paper.repository_url or "",
-        code=f"code, {count(paper.repository_stars, 'star')}" if paper.repository_stars else "code",
-        project_url=paper.project_url if paper.project_url and paper.project_url != paper.repository_url else "",
-        reason=entry.reason,
-    )
-
-
-def _named(paper: Paper) -> NamedView:
-    votes = "" if paper.upvotes is None else count(paper.upvotes, "vote")
-    return NamedView(visible(paper.title) or "Untitled", paper_url(paper), votes)
-
-
-def _byline(paper: Paper) -> str:
-    parts = [_authors(paper), paper.organization or ""]
-    if paper.published_on:
-        parts.append(f"{paper.published_on:%-d %b %Y}")
-    return " · ".join(part for part in map(visible, parts) if part)
-
-
-def _authors(paper: Paper) -> str:
+def authors(paper: Paper) -> str:
+    """Return the first author with initials and how many more there are: `A. Lovelace +5`."""
     number = paper.author_count or (len(paper.authors) if paper.authors else None)
     if not paper.authors:
         return count(number, "author") if number else ""
-    return paper.authors[0] + (f" +{number - 1}" if number and number > 1 else "")
+    first = clip(short_name(visible(paper.authors[0])), NAME_LIMIT)
+    return first + (f" +{number - 1}" if number and number > 1 else "")
+
+
+def short_name(name: str) -> str:
+    """Shorten `Ada King Lovelace` to `A. Lovelace`; a surname keeps its small particles and its suffix."""
+    parts = name.split()
+    suffix = [parts.pop()] if len(parts) > 2 and parts[-1].casefold() in SUFFIXES else []  # noqa: PLR2004 - first, last, suffix
+    if len(parts) < 2 or not parts[0][0].isupper():  # noqa: PLR2004 - one word has nothing to shorten
+        return name
+    particles = len(parts) - 1
+    while particles > 1 and parts[particles - 1].islower():
+        particles -= 1
+    return " ".join([f"{parts[0][0]}.", *parts[particles:], *suffix])
+
+
+def _organization(paper: Paper) -> str:
+    return clip(visible(paper.organization or ""), NAME_LIMIT)
+
+
+def _votes(paper: Paper) -> str:
+    """Return the votes; where they are unknown, the comments; unknown is never shown as 0."""
+    if paper.upvotes is not None:
+        return count(paper.upvotes, "vote")
+    return count(paper.comment_count, "comment") if paper.comment_count else ""
+
+
+def _long_ago(paper: Paper, period: Period) -> str:
+    published: date | None = paper.published_on
+    if not published or period.start - published < OLD:
+        return ""
+    return f"{MONTHS[published.month - 1]} {published.year}"
+
+
+def _url(url: str | None) -> str:
+    """Return a web address that may stand in a mail, else nothing: only http and https, of a bounded length."""
+    if not url or len(url) > LONGEST_URL or not url.casefold().startswith(("https://", "http://")):
+        return ""
+    return url if visible(url) == url and not any(character in url for character in " \"'<>\\`") else ""
+
+
+def _riser(riser: Riser) -> RiserView:
+    title = clip(visible(riser.paper.title), TITLE_LIMIT)
+    return RiserView(title, paper_url(riser.paper), f"+{count(riser.gained, 'vote')}")

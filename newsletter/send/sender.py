@@ -42,7 +42,7 @@ class Sender:
         ledger: who gets a copy, and what became of it.
         transport: where messages go.
         compose: makes the message of a delivery; a failure fails that delivery alone.
-        choose: the ranks that a reader's copy carries.
+        choose: the papers that a reader's copy carries.
         doubt: what becomes of deliveries whose end nobody knows.
         clock: the present moment, aware.
         progress: told of each delivery that came to rest; called from several threads.

@@ -1,15 +1,16 @@
 """Frozen issues: once sending has begun, an issue's papers, words and bytes do not change any more."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import select
 
-from newsletter.models import Cadence, Digest, Entry, Issue, Period
+from newsletter.models import Cadence, Digest, Entry, Issue, Period, Riser, Wording
 from newsletter.store.engine import Database
 from newsletter.store.papers import from_json, to_json
-from newsletter.store.tables import carried, issue, piece
+from newsletter.store.tables import carried, issue, piece, wording
 
 
 class IssueStore:
@@ -54,6 +55,20 @@ class IssueStore:
         with self._database.reading() as connection:
             return frozenset(connection.scalars(statement))
 
+    def wording(self, key: str) -> Wording:
+        """Return what an editor wrote for an issue."""
+        statement = select(wording.c.name, wording.c.words)
+        with self._database.reading() as connection:
+            rows = connection.execute(statement.where(wording.c.list_id == self._list_id, wording.c.issue_key == key))
+            return Wording(**{row.name: row.words for row in rows})
+
+    def reword(self, key: str, name: str, words: str) -> None:
+        """Keep what an editor wrote for an issue that is still to come: its `subject`, `preheader` or `note`."""
+        row = self._database.insert(wording).values(list_id=self._list_id, issue_key=key, name=name, words=words)
+        update = {"words": row.excluded.words}
+        with self._database.writing() as connection:
+            connection.execute(row.on_conflict_do_update(index_elements=["list_id", "issue_key", "name"], set_=update))
+
     def piece(self, key: str, name: str) -> str | None:
         """Return a rendered piece of a frozen issue, or None if it was not made yet."""
         statement = select(piece.c.body).where(
@@ -75,10 +90,23 @@ def _to_json(one: Issue) -> dict[str, Any]:
         "list_id": one.list_id,
         "title": one.title,
         "size": one.size,
+        "full": one.full,
         "min_votes": one.min_votes,
+        "wording": asdict(one.wording),
+        "rising": [
+            {"paper": to_json(riser.paper), "gained": riser.gained, "since": riser.since.isoformat()}
+            for riser in one.rising
+        ],
         "period": [period.cadence.value, period.start.isoformat(), period.end.isoformat()],
         "entries": [
-            {"rank": entry.rank, "reason": entry.reason, "paper": to_json(entry.paper)} for entry in one.digest.entries
+            {
+                "rank": entry.rank,
+                "reason": entry.reason,
+                "remark": entry.remark,
+                "section": entry.section,
+                "paper": to_json(entry.paper),
+            }
+            for entry in one.digest.entries
         ],
     }
 
@@ -86,11 +114,27 @@ def _to_json(one: Issue) -> dict[str, Any]:
 def _from_json(content: dict[str, Any]) -> Issue:
     cadence, start, end = content["period"]
     period = Period(Cadence(cadence), date.fromisoformat(start), date.fromisoformat(end))
-    entries = tuple(Entry(from_json(row["paper"]), row["rank"], row["reason"]) for row in content["entries"])
+    entries = tuple(
+        Entry(
+            from_json(row["paper"]),
+            row["rank"],
+            row["reason"],
+            remark=row.get("remark", ""),
+            section=row.get("section", ""),
+        )
+        for row in content["entries"]
+    )
+    rising = (
+        Riser(from_json(row["paper"]), row["gained"], date.fromisoformat(row["since"]))
+        for row in content.get("rising", ())
+    )
     return Issue(
         list_id=content["list_id"],
         title=content["title"],
         size=content["size"],
+        full=content.get("full", content["size"]),
         min_votes=content["min_votes"],
+        wording=Wording(**content.get("wording", {})),
+        rising=tuple(rising),
         digest=Digest(period, entries),
     )

@@ -7,6 +7,7 @@ count only while owner and epoch still match, so whoever slept past their lease 
 everything is safe to repeat; after it, only the relay's reply or a person can say what happened.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -27,7 +28,7 @@ from sqlalchemy import (
     update,
 )
 
-from newsletter.models import Cadence, Cause, Delivery, Format, State, Subscriber, Tally
+from newsletter.models import Cadence, Cause, Delivery, Format, Pick, State, Subscriber, Tally
 from newsletter.store.engine import Database
 from newsletter.store.subscribers import from_row
 from newsletter.store.tables import Moment, delivery, subscriber
@@ -40,7 +41,7 @@ NO_MATCH = "no paper of this issue matches the reader's interests"
 COLUMNS: list[ColumnElement[Any]] = [column for column in delivery.c if column.name not in {"list_id", "format"}]
 COLUMNS.append(delivery.c.format.label("copy_format"))
 
-Choose = Callable[[Subscriber], tuple[int, ...]]
+Choose = Callable[[Subscriber], tuple[Pick, ...]]
 Doubted = Callable[[Delivery, Cause], Delivery]
 
 
@@ -195,6 +196,13 @@ class Ledger:
             for row in result:
                 yield _delivery(row), from_row(row)
 
+    def find(self, issue: str, subscriber_id: int) -> Delivery | None:
+        """Return one reader's copy of an issue, or None if none was queued."""
+        mine = _joined(self._list_id, issue).where(delivery.c.subscriber_id == subscriber_id)
+        with self._database.reading() as connection:
+            row = connection.execute(mine).one_or_none()
+        return _delivery(row) if row else None
+
     def _is(self, one: Delivery) -> ColumnElement[bool]:
         return and_(
             delivery.c.list_id == self._list_id,
@@ -259,7 +267,7 @@ def _taken(one: Delivery) -> dict[str, Any]:
         "new_state": one.state.value,
         "new_owner": one.owner,
         "new_epoch": one.epoch,
-        "new_choice": ",".join(map(str, one.choice)) if one.choice else None,
+        "new_choice": _written(one.choice) if one.choice else None,
         "new_format": one.format.value,
         "new_reply": one.reply,
     }
@@ -286,10 +294,19 @@ def _delivery(row: Row[Any]) -> Delivery:
         attempts=row.attempts,
         doubts=row.doubts,
         cause=Cause(row.cause) if row.cause else None,
-        choice=tuple(map(int, row.choice.split(","))) if row.choice else None,
+        choice=_read(row.choice) if row.choice else None,
         format=Format(row.copy_format or Format.HTML),
         owner=row.owner,
         epoch=row.epoch,
         next_attempt_at=row.next_attempt_at,
         reply=row.reply,
     )
+
+
+def _written(choice: tuple[Pick, ...]) -> str:
+    """Return ranks with commas, each matched one as a pair: `3,1,[7,"diffusion"]`."""
+    return json.dumps([[*pick] if pick.match else pick.rank for pick in choice], ensure_ascii=False)[1:-1]
+
+
+def _read(choice: str) -> tuple[Pick, ...]:
+    return tuple(Pick(*one) if isinstance(one, list) else Pick(one) for one in json.loads(f"[{choice}]"))

@@ -2,17 +2,19 @@
 
 import secrets
 
-from sqlalchemy import inspect, select
+from sqlalchemy import inspect, select, text
 
 from newsletter.errors import DatabaseError
 from newsletter.store.engine import Database
 from newsletter.store.tables import meta, metadata
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+# What brings a database of the version before to this one; new tables are made besides.
+STEPS = {2: ("ALTER TABLE subscriber ADD COLUMN papers INTEGER",)}
 
 
 def prepare_schema(database: Database) -> None:
-    """Create the tables of a new database, or check that an existing one is of this program's version.
+    """Create the tables of a new database, or bring an older one to this program's version; nothing is lost.
 
     Raises:
         DatabaseError: the database was made by a newer program, or holds something else.
@@ -22,15 +24,18 @@ def prepare_schema(database: Database) -> None:
         version = read(database, "schema_version") if made else None
     if version == str(SCHEMA_VERSION):
         return
-    if version is not None:
+    if (version is not None and not version.isdigit()) or int(version or 0) > SCHEMA_VERSION:
         raise DatabaseError(
             f"database {database.path or database.url}: has schema {version}, this program knows {SCHEMA_VERSION};"
             " install the newsletter version that made it, or a newer one"
         )
     with database.writing() as connection:
         metadata.create_all(connection)
-        row = {"name": "schema_version", "value": str(SCHEMA_VERSION)}
-        connection.execute(database.insert(meta).values(row).on_conflict_do_nothing())
+        for step in range(int(version or SCHEMA_VERSION) + 1, SCHEMA_VERSION + 1):
+            for statement in STEPS[step]:
+                connection.execute(text(statement))
+        row = database.insert(meta).values(name="schema_version", value=str(SCHEMA_VERSION))
+        connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": row.excluded.value}))
 
 
 def read(database: Database, name: str) -> str | None:

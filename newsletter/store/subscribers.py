@@ -84,6 +84,7 @@ class SubscriberStore:
             "include": list(preferences.include),
             "exclude": list(preferences.exclude),
             "format": preferences.format.value,
+            "papers": preferences.papers,
             "active": one.active,
             "origin": origin,
             "listed": True,
@@ -104,6 +105,7 @@ def from_row(row: Row[Any]) -> Subscriber:
             include=tuple(row.include),
             exclude=tuple(row.exclude),
             format=Format(row.format),
+            papers=row.papers,
         ),
     )
 

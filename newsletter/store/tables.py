@@ -96,6 +96,7 @@ subscriber = Table(
     Column("include", JSON, nullable=False),
     Column("exclude", JSON, nullable=False),
     Column("format", String, nullable=False),
+    Column("papers", Integer),  # how many the reader wants told; none is the list's own number
     Column("active", Boolean, nullable=False),
     Column("origin", String, nullable=False),  # where the row came from: "file" or "import"
     Column("listed", Boolean, nullable=False),  # false once its line is gone from the file
@@ -109,6 +110,16 @@ issue = Table(
     Column("key", String, primary_key=True),
     Column("content", JSON, nullable=False),
     Column("frozen_at", Moment, nullable=False),
+)
+
+# What an editor wrote for an issue that is still to come: `subject`, `preheader` or `note`.
+wording = Table(
+    "wording",
+    metadata,
+    Column("list_id", String, primary_key=True),
+    Column("issue_key", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("words", Text, nullable=False),
 )
 
 # A paper that an issue carried as an entry: no other issue of that cadence and list carries it again.
@@ -143,7 +154,7 @@ delivery = Table(
     Column("attempts", Integer, nullable=False, default=0),
     Column("doubts", Integer, nullable=False, default=0),
     Column("cause", String),
-    Column("choice", String),  # ranks with commas
+    Column("choice", String),  # ranks with commas, and the word that lifted a paper: 3,1,[7,"diffusion"]
     Column("format", String),
     Column("owner", String),
     Column("epoch", Integer, nullable=False, default=0),

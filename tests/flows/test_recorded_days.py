@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from newsletter import pipeline
+from newsletter.models import Preferences
 from newsletter.parts import Parts
 from newsletter.periods import daily
+from newsletter.rank.interests import choose
 from newsletter.render.compiled import HTML_BUDGET
 from newsletter.settings import Settings
 from newsletter.wiring import build
@@ -28,7 +30,7 @@ def test_every_recorded_day_reads_and_renders(parts: Parts) -> None:
         issue = pipeline.prepare(parts, daily(day))
         assert issue
         message = pipeline.copy_for(parts, issue, a_reader())
-        page = pipeline.compile_issue(parts, issue).page(issue.digest.entries[: issue.size])
+        page = pipeline.compile_issue(parts, issue).page(choose(issue, Preferences()))
         assert len(page.html.encode()) <= HTML_BUDGET
         assert all(entry.paper.title.split()[0] in page.text for entry in issue.digest.entries)
         assert b"__" not in message.content.split(b"\r\n\r\n", 1)[0]

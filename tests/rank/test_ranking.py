@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.models import Preferences
+from newsletter.models import Pick, Preferences
 from newsletter.periods import daily
 from newsletter.rank.digest import build_digest
 from newsletter.rank.interests import choose
@@ -79,24 +79,34 @@ def test_a_paper_without_id_is_known_by_its_title() -> None:
 
 
 def test_a_copy_holds_at_most_as_many_entries_as_the_issue_allows() -> None:
-    assert [entry.rank for entry in choose(an_issue(12, size=10), Preferences())] == list(range(1, 11))
+    assert [pick.rank for pick in choose(an_issue(12, size=10), Preferences())] == list(range(1, 11))
 
 
 def test_an_included_word_lifts_and_an_excluded_one_drops() -> None:
     titles = ["Robots", "World models", "RL for robots", "Poetry"]
     issue = an_issue([a_paper(n, title=title, abstract="") for n, title in enumerate(titles)])
     chosen = choose(issue, Preferences(include=("rl", "poetry"), exclude=("world models",)))
-    assert [entry.paper.title for entry in chosen] == ["RL for robots", "Poetry", "Robots"]
+    assert chosen == (Pick(3, "rl"), Pick(4, "poetry"), Pick(1))
+
+
+def test_a_reader_gets_as_many_papers_as_they_asked_for() -> None:
+    assert len(choose(an_issue(12, size=10), Preferences(papers=4))) == 4
+    assert len(choose(an_issue(12, size=10), Preferences(papers=11))) == 11
+
+
+def test_the_word_that_lifted_a_paper_is_kept_as_the_reader_wrote_it() -> None:
+    issue = an_issue([a_paper(1, title="Large  language MODELS")])
+    assert choose(issue, Preferences(include=("Language models",))) == (Pick(1, "Language models"),)
 
 
 def test_words_match_whole() -> None:
     issue = an_issue([a_paper(1, title="World models", abstract=""), a_paper(2, title="Other", abstract="")])
-    assert [entry.rank for entry in choose(issue, Preferences(include=("rl",)))] == [1, 2]
-    assert [entry.rank for entry in choose(issue, Preferences(exclude=("world",)))] == [2]
+    assert [pick.rank for pick in choose(issue, Preferences(include=("rl",)))] == [1, 2]
+    assert [pick.rank for pick in choose(issue, Preferences(exclude=("world",)))] == [2]
 
 
 def test_papers_under_the_threshold_are_told_only_to_who_asked_for_them() -> None:
     listed = [a_paper(1, upvotes=9), a_paper(2, upvotes=1, title="Quantum"), a_paper(3, upvotes=None)]
     issue = replace(an_issue(listed), min_votes=5)
-    assert [entry.rank for entry in choose(issue, Preferences())] == [1, 3]
-    assert [entry.rank for entry in choose(issue, Preferences(include=("quantum",)))] == [2, 1, 3]
+    assert [pick.rank for pick in choose(issue, Preferences())] == [1, 3]
+    assert [pick.rank for pick in choose(issue, Preferences(include=("quantum",)))] == [2, 1, 3]

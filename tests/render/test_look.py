@@ -38,7 +38,7 @@ def browser(require: Callable[[str], str]) -> "Iterator[Browser]":
 def page_of(*titles: str) -> str:
     papers = [a_paper(n, title=title, upvotes=50 - n) for n, title in enumerate(titles)]
     issue = an_issue(papers, size=3)
-    return CompiledIssue(issue, Templates([bundled("templates")]), HEAD).page(choose(issue, Preferences())).html
+    return CompiledIssue(issue, Templates([bundled("templates")]), HEAD, LINKS).page(choose(issue, Preferences())).html
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -3,7 +3,8 @@
 import email
 import email.policy
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.utils import getaddresses
@@ -12,8 +13,37 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from newsletter.render.message import Letter, Letterhead, header_text, quoted_printable, to_bytes
+from newsletter.render import message as mime
+from newsletter.render.message import Letterhead, header_text
+from newsletter.render.quoted import quoted_printable
 from tests.make import NOON
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One mail before it is bytes."""
+
+    message_id: str
+    date: datetime
+    to_name: str | None
+    to_address: str
+    subject: str
+    text: str
+    html: str | None
+    list_unsubscribe: tuple[str, ...]
+    one_click: bool
+
+
+def to_bytes(letter: Letter, head: Letterhead) -> bytes:
+    to = mime.address_header("To", letter.to_name, letter.to_address)
+    uris, one_click = letter.list_unsubscribe, letter.one_click
+    own = mime.personal_head(to, letter.date, letter.message_id, uris, one_click=one_click)
+    shared = mime.common_head(head, letter.subject, "daily-2025-12-25:daily:list-papers:exampleorg")
+    text = quoted_printable(letter.text)
+    if letter.html is None:
+        return shared + own + mime.PLAIN + text
+    return shared + own + mime.BOTH + text + mime.HTML + quoted_printable(letter.html) + mime.END
+
 
 HEAD = Letterhead("Newsletter", "news@example.org", None, "Trending Papers", "papers.example.org")
 TOKEN = "https://news.example.org/unsubscribe/" + "x" * 300
@@ -30,15 +60,16 @@ LETTER = Letter(
 )
 NAMES = [
     "From",
-    "To",
     "Subject",
-    "Date",
-    "Message-ID",
     "List-Id",
-    "List-Unsubscribe",
-    "List-Unsubscribe-Post",
+    "Feedback-ID",
     "Auto-Submitted",
     "MIME-Version",
+    "To",
+    "Date",
+    "Message-ID",
+    "List-Unsubscribe",
+    "List-Unsubscribe-Post",
     "Content-Type",
 ]
 ATTACK = "x =?UTF-8?Q?=0A?=Bcc: eve@example.net"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.render.text import count, cut_at_word, day_words, sentences, shorten, wrap
+from newsletter.render.text import clip, count, cut_at_word, day_words, sentences, wrap
 
 words = st.text("abc .!?, ", max_size=200)
 
@@ -16,12 +16,10 @@ def test_abbreviations_and_initials_end_no_sentence() -> None:
     assert sentences(text) == ["We follow A. Author et al. Their work, e.g. Figure 2, holds.", "It does!"]
 
 
-def test_text_is_shortened_after_a_sentence() -> None:
-    assert shorten("One two. Three four. Five six.", 22) == "One two. Three four."
-
-
-def test_a_first_sentence_that_is_too_long_is_cut_at_a_word() -> None:
-    assert shorten("One two three four five.", 12) == "One two…"
+def test_what_is_too_long_is_clipped_after_a_word() -> None:
+    assert clip("One two three four five.", 12) == "One two…"
+    assert clip("x" * 30, 12) == "x" * 11 + "…"
+    assert clip("", 12) == ""
 
 
 @given(words, st.integers(1, 80))
@@ -35,8 +33,8 @@ def test_a_cut_is_short_enough_and_never_in_a_word(text: str, limit: int) -> Non
 
 
 @given(words, st.integers(1, 80))
-def test_shortened_text_fits(text: str, limit: int) -> None:
-    assert len(shorten(text, limit)) <= limit
+def test_clipped_text_fits(text: str, limit: int) -> None:
+    assert len(clip(text, limit)) <= limit
 
 
 def test_lines_are_wrapped_and_addresses_stay_whole() -> None:

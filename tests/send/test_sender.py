@@ -14,7 +14,7 @@ from newsletter.send.sender import PATIENCE, Sender, claimant
 from newsletter.send.smtp import Relay, SmtpTransport
 from newsletter.store.ledger import LEASE
 from tests.conftest import Rights
-from tests.make import NOON, a_reader
+from tests.make import NOON, a_reader, picks
 from tests.send.servers import faulty_server
 from tests.store.test_ledger import ISSUE, Books
 
@@ -31,7 +31,7 @@ def sender(books: Books, transport: Transport, compose: object = compose, seen: 
         ledger=books.ledger,
         transport=transport,
         compose=compose,  # type: ignore[arg-type]  # a test may give one that raises
-        choose=lambda _reader: (1,),
+        choose=lambda _reader: picks(1),
         doubt=DoubtPolicy(),
         clock=lambda: NOON,
         progress=(seen if seen is not None else []).append,

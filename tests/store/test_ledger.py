@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from newsletter.errors import BusyError, DatabaseError
-from newsletter.models import Cadence, Cause, Delivery, Outcome, State, Subscriber, Verdict
+from newsletter.models import Cadence, Cause, Delivery, Outcome, Pick, State, Subscriber, Verdict
 from newsletter.send.outcomes import DoubtPolicy, after
 from newsletter.store import meta
 from newsletter.store.engine import Database
@@ -17,7 +17,7 @@ from newsletter.store.issues import IssueStore
 from newsletter.store.ledger import LEASE, Claimant, Ledger
 from newsletter.store.subscribers import SubscriberStore
 from tests.conftest import Rights
-from tests.make import NOON, a_reader, an_issue
+from tests.make import NOON, a_reader, an_issue, picks
 
 ME, OTHER = Claimant("me", "boot-1"), Claimant("other", "boot-1")
 ISSUE = an_issue()
@@ -36,7 +36,7 @@ class Books:
         self.ledger.freeze(ISSUE.key, Cadence.DAILY, NOON)
 
     def claim(self, who: Claimant = ME, limit: int = 100, now: datetime = NOON) -> list[Delivery]:
-        return [one for one, _ in self.ledger.claim(ISSUE.key, who, limit, now, lambda _reader: (1, 2, 3))]
+        return [one for one, _ in self.ledger.claim(ISSUE.key, who, limit, now, lambda _reader: picks(1, 2, 3))]
 
     def states(self) -> dict[State, int]:
         return {state: n for state, n in self.ledger.tally(ISSUE.key).counts.items() if n}
@@ -79,11 +79,11 @@ def test_two_claimants_never_hold_the_same_delivery(books: Books) -> None:
 
 
 def test_a_claim_brings_the_readers_along_and_fixes_their_choice(books: Books) -> None:
-    [(one, reader), *_] = books.ledger.claim(ISSUE.key, ME, 1, NOON, lambda _reader: (2, 1))
-    assert (reader.address, reader.name, one.choice) == ("ada@example.org", "Ada", (2, 1))
+    [(one, reader), *_] = books.ledger.claim(ISSUE.key, ME, 1, NOON, lambda _reader: (Pick(2, "ein, [Wort]"), Pick(1)))
+    assert (reader.address, reader.name, one.choice) == ("ada@example.org", "Ada", (Pick(2, "ein, [Wort]"), Pick(1)))
     books.ledger.settle([replace(one, state=State.DEFERRED, next_attempt_at=NOON)])
-    [(again, _), *_] = books.ledger.claim(ISSUE.key, ME, 1, NOON, lambda _reader: (3,))
-    assert again.choice == (2, 1)
+    [(again, _), *_] = books.ledger.claim(ISSUE.key, ME, 1, NOON, lambda _reader: picks(3))
+    assert again.choice == one.choice
 
 
 def test_a_reader_who_left_after_the_freeze_is_suppressed_at_the_claim(books: Books) -> None:
@@ -93,14 +93,14 @@ def test_a_reader_who_left_after_the_freeze_is_suppressed_at_the_claim(books: Bo
 
 
 def test_a_reader_whose_interests_match_nothing_is_skipped_with_the_reason(books: Books) -> None:
-    claimed = books.ledger.claim(ISSUE.key, ME, 9, NOON, lambda reader: () if reader.name == "Alan" else (1,))
+    claimed = books.ledger.claim(ISSUE.key, ME, 9, NOON, lambda reader: () if reader.name == "Alan" else picks(1))
     assert len(claimed) == 2
     [skipped] = [one for one, _ in books.ledger.of_issue(ISSUE.key) if one.state is State.SKIPPED]
     assert "interests" in (skipped.reply or "")
 
 
 def test_a_claim_goes_on_past_readers_who_get_nothing(books: Books) -> None:
-    claimed = books.ledger.claim(ISSUE.key, ME, 1, NOON, lambda reader: (1,) if reader.name == "Grace" else ())
+    claimed = books.ledger.claim(ISSUE.key, ME, 1, NOON, lambda reader: picks(1) if reader.name == "Grace" else ())
     assert [reader.name for _, reader in claimed] == ["Grace"]
 
 
@@ -165,7 +165,7 @@ def test_a_deferred_delivery_is_due_when_its_time_has_come(books: Books) -> None
 def test_lists_in_one_database_do_not_see_each_other(books: Books) -> None:
     other = Ledger(books.database, "another")
     assert other.tally(ISSUE.key).audience == 0
-    assert other.claim(ISSUE.key, ME, 9, NOON, lambda _reader: (1,)) == []
+    assert other.claim(ISSUE.key, ME, 9, NOON, lambda _reader: picks(1)) == []
 
 
 def test_the_second_sender_of_a_sqlite_database_is_told_that_it_is_busy(books: Books) -> None:

@@ -6,16 +6,13 @@ formats are first turned into plain records with a line for each value, and then
 
 import codecs
 import csv
-import difflib
 import io
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
-from zoneinfo import available_timezones
+from typing import Annotated, Any, LiteralString, NamedTuple
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -23,49 +20,17 @@ from pydantic_core import PydanticCustomError
 
 from newsletter.errors import SubscribersError
 from newsletter.models import Cadence, Format, Preferences, Subscriber
+from newsletter.subscribers.faults import Fault, one_line, refusal, told, zones
 
 BOM = "\ufeff"  # Windows editors and spreadsheets begin UTF-8 files with it
-MOST_FAULTS_TOLD = 20
 LONGEST_NAME = 200  # characters
 LONGEST_ADDRESS = 254  # characters: RFC 5321 section 4.5.3.1.3 allows 256 with the angle brackets
-LONGEST_QUOTE = 60  # characters of a wrong value that a fault repeats
 DEEPEST = 20  # levels of YAML; a list of subscribers needs five
 YAML_FORBIDS = re.compile(r"[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # YAML 1.1 section 4.1
 LINE_BREAK = re.compile(r"\r\n|\r|\n")
 
 # libyaml reads several times faster than the parser in Python; both name the same lines.
 LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
-
-# What is wrong and the mend, by kind: pydantic's error types and our own. `{near}` is "did you mean ...?".
-SAYS = {
-    "address": "{given} is no e-mail address ({reason}); write one such as ada@example.org",
-    "bare_bool": "an unquoted yes, no, on, off, true or false is no text in YAML; put it in quotes",
-    "bool_parsing": "{given} is neither true nor false; write one of the two",
-    "bool_type": "{given} is neither true nor false; write one of the two",
-    "control_character": "{given} holds a line break or control character; remove it",
-    "duplicate_column": "two columns of this name (email is another name for address); keep one",
-    "duplicate_key": "is here twice, first on line {first}; keep one",
-    "empty": "there is no value; write one",
-    "enum": "{given} is no {field}; {near}",
-    "extra_forbidden": "there is no such key; {near}",
-    "hour": "{given} is no hour; write a whole number from 0 to 23",
-    "key": "a key must be one word; write a line such as `name: Ada`",
-    "list_type": "{given} stands where a list is due; write the words in brackets, such as [robotics, vision]",
-    "long_cell": "a cell is too long; look for a quote that is never closed",
-    "missing": "is missing; add it",
-    "model_type": "{given} stands where a mapping is due; write include: [...] or exclude: [...] below it",
-    "no_address_column": "the first line names no such column (nor email); begin with a line such as address,name",
-    "no_list": "{given} stands where a list is due; write a line such as - ada@example.org below it, or []",
-    "no_subscribers": "is missing; write `subscribers:` and below it a line such as - ada@example.org",
-    "no_subscriber": "{given} stands where a subscriber is due; write a line such as - ada@example.org",
-    "not_text": "{given} stands where one text is due; write a single value",
-    "nul": "holds a NUL character; save it as plain text",
-    "open_quote": 'a quote in this row is never closed; close it, or write "" for a quote inside a value',
-    "stray_quote": 'text follows a closing quote; write "" for a quote inside a value',
-    "string_too_long": "longer than {max_length} characters; shorten it",
-    "string_unicode": "{given} holds half a character; write it as a whole",
-    "surplus": "more values than the first line has columns; put quotes round a value that holds the separator",
-}
 
 
 @dataclass(frozen=True)
@@ -84,7 +49,7 @@ def read_roster(path: Path) -> Roster:
     """
     parse = {".yaml": parse_yaml, ".yml": parse_yaml, ".csv": parse_csv}.get(path.suffix.lower())
     if parse is None:
-        raise _refusal(f"{path}", "is neither YAML nor CSV by its name; give it the ending .yaml, .yml or .csv")
+        raise refusal(f"{path}", "is neither YAML nor CSV by its name; give it the ending .yaml, .yml or .csv")
     return parse(_decoded(_content(path), path), str(path))
 
 
@@ -96,7 +61,7 @@ def parse_yaml(text: str, where: str) -> Roster:
     Raises:
         SubscribersError: something is wrong: one line per fault.
     """
-    faults: list[_Fault] = []
+    faults: list[Fault] = []
     return _roster(_yaml_records(_composed(text.removeprefix(BOM), where), faults), faults, where)
 
 
@@ -109,7 +74,7 @@ def parse_csv(text: str, where: str) -> Roster:
     Raises:
         SubscribersError: something is wrong: one line per fault.
     """
-    faults: list[_Fault] = []
+    faults: list[Fault] = []
     return _roster(_csv_records(text.removeprefix(BOM), faults), faults, where)
 
 
@@ -134,16 +99,19 @@ def _text(value: str) -> str:
 
 def _zone(value: str) -> str:
     # Not ZoneInfo(value): where file names ignore case it takes europe/berlin, which other machines then refuse.
-    if value not in _zones():
+    if value not in zones():
         raise PydanticCustomError("enum", "")
     return value
 
 
-def _hour(value: object) -> int:
-    # As written: YAML itself would read 7:00 as 420, 010 as 8 and yes as 1.
-    if not isinstance(value, str) or not re.fullmatch("[01]?[0-9]|2[0-3]", value):
-        raise PydanticCustomError("hour", "")
-    return int(value)
+def _number(pattern: str, kind: LiteralString) -> BeforeValidator:
+    def read(value: object) -> int:
+        # As written: YAML itself would read 7:00 as 420, 010 as 8 and yes as 1.
+        if not isinstance(value, str) or not re.fullmatch(pattern, value):
+            raise PydanticCustomError(kind, "")
+        return int(value)
+
+    return BeforeValidator(read)
 
 
 _Text = Annotated[str, AfterValidator(_text)]
@@ -165,7 +133,8 @@ class _Written(BaseModel):
     name: Annotated[str, Field(max_length=LONGEST_NAME), AfterValidator(_text)] | None = None
     period: Cadence | None = None
     timezone: Annotated[str, AfterValidator(_zone)] | None = None
-    hour: Annotated[int, BeforeValidator(_hour)] | None = None
+    hour: Annotated[int, _number("[01]?[0-9]|2[0-3]", "hour")] | None = None
+    papers: Annotated[int, _number("[1-9][0-9]?|100", "papers")] | None = None
     interests: _Interests | None = None
     format: Format | None = None
     active: bool | None = None
@@ -179,12 +148,11 @@ class _Written(BaseModel):
             include=tuple(filter(None, interests.include or ())),
             exclude=tuple(filter(None, interests.exclude or ())),
             format=self.format or Format.HTML,
+            papers=self.papers,
         )
         active = self.active is not False
         return Subscriber(address=self.address, name=self.name or None, preferences=preferences, active=active)
 
-
-_zones = cache(available_timezones)
 
 _Place = tuple[int | str, ...]  # the way to a value inside a subscriber, as pydantic's `loc`; () is the subscriber
 
@@ -197,18 +165,7 @@ class _Record(NamedTuple):
         return self.lines.get(place, self.lines[()])
 
 
-class _Fault(NamedTuple):
-    """A fault not yet put into words: to guess what was meant is slow, and only the first few are told."""
-
-    line: int
-    field: str
-    kind: str
-    given: Any = None
-    details: Mapping[str, object] = {}
-    choices: Collection[str] = ()
-
-
-def _roster(records: Iterable[_Record], faults: list[_Fault], where: str) -> Roster:
+def _roster(records: Iterable[_Record], faults: list[Fault], where: str) -> Roster:
     """Check the records, and raise what is wrong with them and with the file's form; drawing them fills `faults`."""
     readers: dict[str, tuple[int, Subscriber]] = {}
     duplicates: list[str] = []
@@ -222,32 +179,32 @@ def _roster(records: Iterable[_Record], faults: list[_Fault], where: str) -> Ros
         first, known = readers.setdefault(reader.key, (line, reader))
         if known is not reader:
             warning = f"{where}:{line}: {reader.address} is already on line {first}; this one is ignored"
-            duplicates.append(_one_line(warning))
+            duplicates.append(one_line(warning))
     if faults:
-        raise SubscribersError("\n".join(_told(faults, where)))
+        raise SubscribersError("\n".join(told(faults, where)))
     return Roster(tuple(reader for _, reader in readers.values()), tuple(duplicates))
 
 
-def _faults_of(record: _Record, invalid: ValidationError) -> Iterator[_Fault]:
+def _faults_of(record: _Record, invalid: ValidationError) -> Iterator[Fault]:
     for error in invalid.errors(include_url=False):
         place, kind, given = error["loc"], error["type"], error["input"]
         field = next(part for part in reversed(place) if isinstance(part, str))
         if kind == "string_type":
             kind = "empty" if given is None else "bare_bool" if isinstance(given, bool) else "not_text"
-        yield _Fault(record.line(place), field, kind, given, error.get("ctx", {}), _choices(place, kind))
+        yield Fault(record.line(place), field, kind, given, error.get("ctx", {}), _choices(place, kind))
 
 
 def _choices(place: _Place, kind: str) -> Collection[str]:
     if kind == "extra_forbidden":
         return (_Written if len(place) == 1 else _Interests).model_fields
-    return {"period": tuple(Cadence), "format": tuple(Format), "timezone": _zones()}.get(str(place[0]), ())
+    return {"period": tuple(Cadence), "format": tuple(Format), "timezone": zones()}.get(str(place[0]), ())
 
 
 def _composed(text: str, where: str) -> yaml.Node | None:
     """Return the document's tree before YAML gives its values a type: each keeps its line and its spelling."""
     if found := YAML_FORBIDS.search(text):
         reason = f"holds the character U+{ord(found[0]):04X}, which YAML forbids; remove it"
-        raise _refusal(f"{where}:{_line_at(text, found.start())}", reason)
+        raise refusal(f"{where}:{_line_at(text, found.start())}", reason)
     try:
         _refuse_what_no_list_needs(text, where)
         tree: yaml.Node | None = yaml.compose(text, LOADER)
@@ -262,11 +219,11 @@ def _refuse_what_no_list_needs(text: str, where: str) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         place = f"{where}:{_line(event)}"
         if isinstance(event, yaml.AliasEvent):
-            raise _refusal(place, "a value that begins with * is an alias in YAML; put it in quotes or write it out")
+            raise refusal(place, "a value that begins with * is an alias in YAML; put it in quotes or write it out")
         if getattr(event, "tag", None):
-            raise _refusal(place, "a value that begins with ! is a tag in YAML; put it in quotes or remove the tag")
+            raise refusal(place, "a value that begins with ! is a tag in YAML; put it in quotes or remove the tag")
         if depth > DEEPEST:
-            raise _refusal(place, f"is nested deeper than {DEEPEST} levels; look for a bracket that is never closed")
+            raise refusal(place, f"is nested deeper than {DEEPEST} levels; look for a bracket that is never closed")
 
 
 def _broken_yaml(fault: Exception, text: str, where: str) -> SubscribersError:
@@ -276,35 +233,35 @@ def _broken_yaml(fault: Exception, text: str, where: str) -> SubscribersError:
     number = min(mark.line, len(lines) - 1) if mark else 0
     place = f"{where}:{number + 1}"
     if re.match(" *\t", lines[number]):
-        return _refusal(place, "the indentation holds a tab; use spaces")
+        return refusal(place, "the indentation holds a tab; use spaces")
     since = f" (in what begins on line {began.line + 1})" if began and began.line < number else ""
     reason = f"is no valid YAML: {problem.removeprefix('but ')}{since}"
-    return _refusal(place, f"{reason}; check the indentation, and quote values that hold a colon or begin with a sign")
+    return refusal(place, f"{reason}; check the indentation, and quote values that hold a colon or begin with a sign")
 
 
-def _yaml_records(root: yaml.Node | None, faults: list[_Fault]) -> Iterator[_Record]:
+def _yaml_records(root: yaml.Node | None, faults: list[Fault]) -> Iterator[_Record]:
     if not isinstance(root, yaml.MappingNode) or not root.value:
-        faults.append(_Fault(_line(root) if root else 1, "subscribers", "no_subscribers"))
+        faults.append(Fault(_line(root) if root else 1, "subscribers", "no_subscribers"))
         return
     for name, key, value in _pairs(root, (), {}, faults):
         if name != "subscribers":
-            faults.append(_Fault(_line(key), name, "extra_forbidden", choices=["subscribers"]))
+            faults.append(Fault(_line(key), name, "extra_forbidden", choices=["subscribers"]))
         elif isinstance(value, yaml.SequenceNode):
             yield from filter(None, (_yaml_record(item, faults) for item in value.value))
         else:
-            faults.append(_Fault(_line(value), name, "no_list", _plain(value, (), {}, [])))
+            faults.append(Fault(_line(value), name, "no_list", _plain(value, (), {}, [])))
 
 
-def _yaml_record(item: yaml.Node, faults: list[_Fault]) -> _Record | None:
+def _yaml_record(item: yaml.Node, faults: list[Fault]) -> _Record | None:
     lines: dict[_Place, int] = {}
     value = _plain(item, (), lines, faults)
     if isinstance(value, str | dict):
         return _Record({"address": value} if isinstance(value, str) else value, lines)
-    faults.append(_Fault(_line(item), "subscribers", "no_subscriber", value))
+    faults.append(Fault(_line(item), "subscribers", "no_subscriber", value))
     return None
 
 
-def _plain(node: Any, place: _Place, lines: dict[_Place, int], faults: list[_Fault]) -> Any:
+def _plain(node: Any, place: _Place, lines: dict[_Place, int], faults: list[Fault]) -> Any:
     """Return a node as dict, list, bool, None or else text as written, and note the lines of what is in it.
 
     The line of a mapping or list is that of the key before it, where there is one.
@@ -322,14 +279,14 @@ def _plain(node: Any, place: _Place, lines: dict[_Place, int], faults: list[_Fau
 
 
 def _pairs(
-    node: yaml.MappingNode, place: _Place, lines: dict[_Place, int], faults: list[_Fault]
+    node: yaml.MappingNode, place: _Place, lines: dict[_Place, int], faults: list[Fault]
 ) -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
     for key, value in node.value:
         name = key.value
         if not isinstance(key, yaml.ScalarNode):
-            faults.append(_Fault(_line(key), "", "key"))
+            faults.append(Fault(_line(key), "", "key"))
         elif first := lines.get((*place, name)):
-            faults.append(_Fault(_line(key), name, "duplicate_key", details={"first": first}))
+            faults.append(Fault(_line(key), name, "duplicate_key", details={"first": first}))
         else:
             lines[*place, name] = _line(key)
             yield name, key, value
@@ -339,28 +296,28 @@ def _line(node: Any) -> int:
     return int(node.start_mark.line) + 1
 
 
-def _csv_records(text: str, faults: list[_Fault]) -> Iterator[_Record]:
+def _csv_records(text: str, faults: list[Fault]) -> Iterator[_Record]:
     rows = _rows(text, faults)
     line, header = next(rows, (1, []))
     columns = [_column(title) for title in header]
-    faults.extend(_Fault(line, name, "duplicate_column") for name in {*columns} if name and columns.count(name) > 1)
+    faults.extend(Fault(line, name, "duplicate_column") for name in {*columns} if name and columns.count(name) > 1)
     if "address" not in columns and not faults:
-        faults.append(_Fault(line, "address", "no_address_column"))
+        faults.append(Fault(line, "address", "no_address_column"))
     if faults:
         return
     for line, cells in rows:
         if any(cells[len(columns) :]):
-            faults.append(_Fault(line, "", "surplus"))
+            faults.append(Fault(line, "", "surplus"))
         else:
             values = {name: cell for name, cell in zip(columns, cells, strict=False) if name and cell}
             interests = {name: values.pop(name).split(";") for name in _Interests.model_fields if name in values}
             yield _Record({**values, "interests": interests}, {(): line})
 
 
-def _rows(text: str, faults: list[_Fault]) -> Iterator[tuple[int, list[str]]]:
+def _rows(text: str, faults: list[Fault]) -> Iterator[tuple[int, list[str]]]:
     """Yield each row that is not blank, its cells stripped, with the line on which it begins."""
     if "\0" in text:
-        faults.append(_Fault(_line_at(text, text.index("\0")), "", "nul"))
+        faults.append(Fault(_line_at(text, text.index("\0")), "", "nul"))
         return
     header = LINE_BREAK.split(text.lstrip("\r\n"), maxsplit=1)[0]
     separator = max(",;\t", key=header.count)
@@ -374,7 +331,7 @@ def _rows(text: str, faults: list[_Fault]) -> Iterator[tuple[int, list[str]]]:
             line = reader.line_num + 1
     except csv.Error as fault:
         kinds = {"unexpected end of data": "open_quote", "field larger": "long_cell"}
-        faults.append(_Fault(line, "", next((kinds[words] for words in kinds if words in str(fault)), "stray_quote")))
+        faults.append(Fault(line, "", next((kinds[words] for words in kinds if words in str(fault)), "stray_quote")))
 
 
 def _column(title: str) -> str:
@@ -389,61 +346,23 @@ def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise _refusal(f"{path}", "there is no such file; create it as in subscribers.example.yaml") from None
+        raise refusal(f"{path}", "there is no such file; create it as in subscribers.example.yaml") from None
     except (OSError, ValueError) as fault:  # ValueError: a NUL in the path
         mend = "let this user read it" if isinstance(fault, PermissionError) else "name a readable file"
-        raise _refusal(f"{path}", f"{getattr(fault, 'strerror', fault)}; {mend}".lower()) from None
+        raise refusal(f"{path}", f"{getattr(fault, 'strerror', fault)}; {mend}".lower()) from None
 
 
 def _decoded(content: bytes, path: Path) -> str:
     # A list begins with an ASCII character; in UTF-16 without a byte order mark its other byte is NUL.
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content[:2]:
-        raise _refusal(f"{path}:1", "is UTF-16; save it as UTF-8")
+        raise refusal(f"{path}:1", "is UTF-16; save it as UTF-8")
     try:
         return content.decode()
     except UnicodeDecodeError as fault:
         line = content.count(b"\n", 0, fault.start) + 1
         reason = f"is not UTF-8 (byte {fault.start} is 0x{content[fault.start]:02x}); save it as UTF-8"
-        raise _refusal(f"{path}:{line}", reason) from None
-
-
-def _told(faults: list[_Fault], where: str) -> Iterator[str]:
-    for fault in sorted(faults, key=lambda fault: fault.line)[:MOST_FAULTS_TOLD]:
-        field = f"{_short(fault.field)}: " if fault.field else ""
-        near = _near(_short(str(fault.given)) if fault.kind == "enum" else _short(fault.field), fault.choices)
-        says = SAYS[fault.kind].format(given=_quoted(fault.given), field=fault.field, near=near, **fault.details)
-        yield _one_line(f"{where}:{fault.line}: {field}{says}")
-    if len(faults) > MOST_FAULTS_TOLD:
-        yield f"and {len(faults) - MOST_FAULTS_TOLD} more"
-
-
-def _near(word: str, choices: Collection[str]) -> str:
-    # By the city alone, `Berlin`, too. Zones without one are no guess to make: Etc/GMT+2 is two hours west of UTC.
-    zones = choices is _zones()
-    likely = sorted(choice for choice in choices if not zones or ("/" in choice and not choice.startswith("Etc/")))
-    spelled = {it.rpartition("/")[2].casefold(): it for it in likely} | {it.casefold(): it for it in likely}
-    for close in difflib.get_close_matches(word.casefold().replace(" ", "_"), spelled, n=1, cutoff=0.8):
-        return f"did you mean {spelled[close]}?"
-    return "write one such as Europe/Berlin or UTC" if zones else f"write {' or '.join(choices)}"
-
-
-def _quoted(value: object) -> str:
-    kinds = {dict: "a mapping", list: "a list", bool: "an unquoted true or false", type(None): "nothing"}
-    return kinds.get(type(value)) or repr(_short(str(value)))
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST_QUOTE else text[: LONGEST_QUOTE - 3] + "..."
-
-
-def _one_line(text: str) -> str:
-    # A line separator in a value or a path must not break the line, nor an escape sequence reach the terminal.
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+        raise refusal(f"{path}:{line}", reason) from None
 
 
 def _line_at(text: str, position: int) -> int:
     return len(LINE_BREAK.findall(text, 0, position)) + 1
-
-
-def _refusal(place: str, fault: str) -> SubscribersError:
-    return SubscribersError(_one_line(f"{place}: {fault}"))

@@ -1,0 +1,134 @@
+"""Pure: the words around an issue: subject, preheader, its days, and the voice of thin and empty ones."""
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+from newsletter.models import Cadence, Entry, Issue, Period
+from newsletter.render.teaser import content_words
+from newsletter.render.text import MONTHS, clip, count, day_words, visible
+
+SUBJECT_LIMIT = 60  # characters of the lead's title; phones show the first 35
+PREHEADER = (40, 110)  # characters: shorter shows the mail's own first words, longer is cut by every client
+THIN = 3  # papers up to which a day is called quiet
+NUMBERS = ("no", "one", "two", "three")
+
+
+def subject_of(issue: Issue, entries: Sequence[Entry]) -> str:
+    """Return the subject: the editor's, else the lead paper's title cut at a word, and how many more there are."""
+    if issue.wording.subject:
+        return visible(issue.wording.subject)
+    opening = _opening(issue.digest.period)
+    if not entries:
+        return f"{opening}no new papers"
+    lead = clip(title_of(entries[0]), SUBJECT_LIMIT - len(opening))
+    return f"{opening}{lead} · {len(entries) - 1} more" if len(entries) > 1 else f"{opening}{lead}"
+
+
+def preheader_of(issue: Issue, entries: Sequence[Entry]) -> str:
+    """Return what an inbox shows beside the subject: the editor's words, else papers two and three.
+
+    40 to 110 characters, none of the content words of the subject: a paper that shares one gives way to the part of its
+    title that does not, or to the next paper.
+    """
+    if issue.wording.preheader:
+        return visible(issue.wording.preheader)
+    if len(entries) < 2:  # noqa: PLR2004 - there is no second paper to speak of
+        return "A quiet day on the list, so this one is short. Back as soon as there is more." if entries else EMPTY
+    taken = content_words(subject_of(issue, entries))
+    line = ""
+    for piece in _fresh_pieces(entries[1:], taken):
+        longer = f"{line}; {piece}" if line else f"Also: {piece}"
+        if len(longer) > PREHEADER[1]:
+            break
+        line = longer
+        if len(line) >= PREHEADER[0] and line.count(";"):
+            break
+    if len(line) < PREHEADER[0]:
+        line = _filled(line, [title_of(entry) for entry in entries[1:]])
+    return line
+
+
+EMPTY = "Nothing new on the list today. The next issue comes when there is something to read."
+
+
+def day_line(period: Period) -> str:
+    """Return the days of a period as a person writes them; English whatever the locale."""
+    if period.start == period.end:
+        return day_words(period.start)
+    if period.cadence is Cadence.MONTHLY:
+        return f"{MONTHS[period.start.month - 1]} {period.start.year}"
+    return (
+        f"{_day_and_month(period.start, period.end)}{period.end.day} {MONTHS[period.end.month - 1]} {period.end.year}"
+    )
+
+
+def summary_of(issue: Issue, entries: Sequence[Entry]) -> str:
+    """Return how many of how many papers a copy tells of."""
+    listed = len(issue.digest.entries)
+    if len(entries) < listed:
+        return f"{len(entries)} of {count(listed, 'paper')}"
+    return count(listed, "paper") if listed else "no papers"
+
+
+def voice_of(issue: Issue) -> str:
+    """Return the sentence under the masthead of an empty or a thin issue; empty for the usual ones."""
+    listed = len(issue.digest.entries)
+    span = {Cadence.DAILY: "day", Cadence.WEEKLY: "week", Cadence.MONTHLY: "month"}[issue.digest.period.cadence]
+    if not listed:
+        return "Nothing new this time, so there is nothing to read. We write again when there is."
+    if listed <= THIN:
+        return (
+            f"A quiet {span}: {NUMBERS[listed]} {'paper' if listed == 1 else 'papers'} made the list. Enjoy the time."
+        )
+    return ""
+
+
+def lead_heading(period: Period) -> str:
+    """Return what stands above the full entries of an issue of more than a day."""
+    if period.cadence is Cadence.WEEKLY:
+        return "The papers of the week"
+    if period.cadence is Cadence.MONTHLY:
+        return "The papers of the month"
+    return "What you missed" if period.start != period.end else ""
+
+
+def title_of(entry: Entry) -> str:
+    """Return an entry's title as one visible line."""
+    return visible(entry.paper.title) or "Untitled"
+
+
+def _opening(period: Period) -> str:
+    if period.cadence is Cadence.WEEKLY:
+        return "The week: "
+    if period.cadence is Cadence.MONTHLY:
+        return f"{MONTHS[period.start.month - 1]}: "
+    return "Catching up: " if period.start != period.end else ""
+
+
+def _fresh_pieces(entries: Sequence[Entry], taken: set[str]) -> Iterator[str]:
+    """Yield for each entry the title, or its longest part between colons, that shares no word with the subject."""
+    for entry in entries:
+        title = clip(title_of(entry), PREHEADER[1] - len("Also: "))
+        parts = [title, *sorted(re.split(r"(?<=\w)[:?!–—]\s", title), key=len, reverse=True)]
+        fresh = (part for part in parts if len(part.split()) > 1 and not content_words(part) & taken)
+        found = next(fresh, None)
+        if found:
+            yield found
+
+
+def _filled(line: str, titles: Sequence[str]) -> str:
+    """Lengthen a line that is too short with whatever titles there are, repeated words or not, and then with words."""
+    rest = "; ".join(title for title in titles if title not in line)
+    if not line:
+        line = f"Also: {rest}"
+    elif rest:
+        line = f"{line}; {rest}"
+    line = clip(line, PREHEADER[1])
+    return line if len(line) >= PREHEADER[0] else f"{line}. That is all there was on the list."
+
+
+def _day_and_month(start: date, end: date) -> str:
+    if start.year != end.year:
+        return f"{start.day} {MONTHS[start.month - 1]} {start.year} – "
+    return f"{start.day} {MONTHS[start.month - 1]} – " if start.month != end.month else f"{start.day}–"
