@@ -11,6 +11,30 @@ def daily(day: date) -> Period:
     return Period(Cadence.DAILY, day, day)
 
 
+def weekly(day: date) -> Period:
+    """Return the ISO week that a day lies in, Monday to Sunday."""
+    monday = day - timedelta(days=day.weekday())
+    return Period(Cadence.WEEKLY, monday, monday + timedelta(days=6))
+
+
+def monthly(day: date) -> Period:
+    """Return the calendar month that a day lies in."""
+    first = day.replace(day=1)
+    following = (first + timedelta(days=31)).replace(day=1)
+    return Period(Cadence.MONTHLY, first, following - timedelta(days=1))
+
+
+def period_of(cadence: Cadence, day: date) -> Period:
+    """Return the period of a cadence that a day lies in."""
+    return {Cadence.DAILY: daily, Cadence.WEEKLY: weekly, Cadence.MONTHLY: monthly}[cadence](day)
+
+
+def earlier_in_week(day: date) -> Period | None:
+    """Return the days of a day's ISO week before it; None on a Monday."""
+    start = weekly(day).start
+    return Period(Cadence.DAILY, start, day - timedelta(days=1)) if start < day else None
+
+
 def days_of(period: Period) -> Iterator[date]:
     """Yield each day of a period, first to last."""
     for offset in range((period.end - period.start).days + 1):

@@ -2,15 +2,30 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 
 from newsletter.errors import UsageError
 from newsletter.fetch.collect import accept, collect, newest_day
-from newsletter.models import Delivery, Issue, Message, Outcome, Period, Preferences, State, Subscriber, Tally
+from newsletter.models import (
+    Cadence,
+    Delivery,
+    Digest,
+    Issue,
+    Message,
+    Outcome,
+    Period,
+    Preferences,
+    Riser,
+    State,
+    Subscriber,
+    Tally,
+)
 from newsletter.parts import Parts
-from newsletter.periods import daily
+from newsletter.periods import earlier_in_week, period_of
 from newsletter.rank.digest import build_digest
 from newsletter.rank.interests import choose
+from newsletter.rank.rising import risers
+from newsletter.rank.sections import sectioned
 from newsletter.render.compiled import CompiledIssue
 from newsletter.send.outcomes import MAXIMUM_AGE
 from newsletter.send.sender import Progress, Sender, claimant
@@ -19,19 +34,31 @@ from newsletter.store.ledger import NO_MATCH
 from newsletter.subscribers import read_roster
 
 TEST_MARK = "[Test] "
+# A copy of a longer period tells more papers than a daily one, by this factor.
+SPREAD = {Cadence.DAILY: 1, Cadence.WEEKLY: 2, Cadence.MONTHLY: 3}
 
 Watch = Callable[[Tally], Progress]  # told the sums before sending, returns what is told of each delivery
 
 
-def find_period(parts: Parts, day: date | None = None) -> Period | None:
-    """Return the period of a wanted day, or of the newest list day; None if no source has a list to offer.
+def find_period(parts: Parts, day: date | None = None, cadence: Cadence = Cadence.DAILY) -> Period | None:
+    """Return the period of a wanted day, or the newest: the newest list day, or the newest week or month that is over.
+
+    None if no source has a list to offer.
 
     Raises:
         SourceError: a source cannot be read.
     """
-    today, age = parts.clock().date(), parts.mailing.max_age_days
-    found = day or newest_day(parts.sources, today, age, go_on_without=parts.go_on_without)
-    return daily(found) if found else None
+    if day:
+        return period_of(cadence, day)
+    today = parts.clock().date()
+    span = (period_of(cadence, today).end - period_of(cadence, today).start).days
+    age = parts.mailing.max_age_days + span
+    found = newest_day(parts.sources, today, age, go_on_without=parts.go_on_without)
+    if found is None:
+        return None
+    period = period_of(cadence, found)
+    over = cadence is Cadence.DAILY or period.end < today
+    return period if over else period_of(cadence, period.start - timedelta(days=1))
 
 
 def prepare(parts: Parts, period: Period, *, remember: bool = True) -> Issue | None:
@@ -55,19 +82,12 @@ def prepare(parts: Parts, period: Period, *, remember: bool = True) -> Issue | N
     papers = accept(collected, go_on_without=parts.go_on_without)
     if remember:
         parts.papers.observe(collected.read, parts.clock())
-    published = parts.issues.carried_elsewhere(period)
+    published = parts.issues.carried(period.cadence, but=period.key)
     digest = build_digest(papers, period, parts.ranking, already_published=published)
-    mailing = parts.mailing
-    issue = Issue(
-        list_id=mailing.list_id,
-        title=mailing.title,
-        digest=digest,
-        size=mailing.entries,
-        full=mailing.full,
-        wording=parts.issues.wording(period.key),
-        min_votes=mailing.min_votes,
-    )
-    return issue if digest.entries else None
+    if not digest.entries:
+        return None
+    rising = _rising(parts, period, remember=remember)
+    return _issue(parts, digest if period.cadence is Cadence.DAILY else _sectioned(parts, digest), rising)
 
 
 def follow_roster(parts: Parts) -> tuple[str, ...]:
@@ -234,3 +254,35 @@ def _compose(parts: Parts, compiled: CompiledIssue, delivery: Delivery, reader: 
     asked_for = replace(reader.preferences, format=delivery.format)
     date = delivery.due_at.astimezone(parts.mailing.zone)
     return compiled.message_for(replace(reader, preferences=asked_for), delivery.choice or (), date=date)
+
+
+def _issue(parts: Parts, digest: Digest, rising: tuple[Riser, ...]) -> Issue:
+    mailing = parts.mailing
+    return Issue(
+        list_id=mailing.list_id,
+        title=mailing.title,
+        digest=digest,
+        size=min(100, mailing.entries * SPREAD[digest.period.cadence]),
+        full=mailing.full,
+        min_votes=mailing.min_votes,
+        rising=rising,
+        wording=parts.issues.wording(digest.period.key),
+    )
+
+
+def _sectioned(parts: Parts, digest: Digest) -> Digest:
+    """Divide a week or a month by what its daily readers have not seen, and by topic."""
+    first = parts.papers.first_seen(entry.paper.key for entry in digest.entries)
+    seen = {key: votes for key, (_day, votes) in first.items()}
+    return replace(digest, entries=sectioned(digest.entries, told=parts.issues.carried(Cadence.DAILY), seen=seen))
+
+
+def _rising(parts: Parts, period: Period, *, remember: bool) -> tuple[Riser, ...]:
+    """Look again at the papers of the week so far; whatever fails there, the issue itself does not need it."""
+    earlier = earlier_in_week(period.start) if period.cadence is Cadence.DAILY else None
+    collected = collect(parts.sources, earlier) if earlier else None
+    if not collected:
+        return ()
+    if remember:
+        parts.papers.observe(collected.read, parts.clock())
+    return risers(collected.papers, parts.papers.first_seen(paper.key for paper in collected.papers))

@@ -188,6 +188,8 @@ YAML_FAULTS = [
     (READER + "  hour: 7:00\n", 3, "hour: '7:00' is no hour"),
     (READER + "  hour: -1\n", 3, "hour: '-1' is no hour"),
     (READER + "  hour: yes\n", 3, "hour: an unquoted true or false is no hour"),
+    (READER + "  papers: 0\n", 3, "papers: '0' is no number of papers; write a whole number from 1 to 100"),
+    (READER + "  papers: 101\n", 3, "papers: '101' is no number of papers"),
     (READER + "  active: perhaps\n", 3, "active: 'perhaps' is neither true nor false; write one of the two"),
     (READER + "  active: [yes]\n", 3, "active: a list is neither true nor false"),
     (READER + "  interests: [robotics]\n", 3, "interests: a list stands where a mapping is due; write include: [...]"),
@@ -362,6 +364,7 @@ def test_the_example_shows_every_setting() -> None:
     assert shown == {
         "address",
         "name",
+        "papers",
         "period",
         "timezone",
         "hour",

@@ -24,6 +24,15 @@ DATE = click.option(
     "--date", "day", metavar="YYYY-MM-DD", callback=lambda _c, _p, value: to_day(value), help="The list day."
 )
 
+PERIOD = click.option(
+    "--period",
+    "cadence",
+    type=click.Choice(["daily", "weekly", "monthly"]),
+    default="daily",
+    show_default=True,
+    help="Which issue.",
+)
+
 
 def to_day(text: str | None) -> date | None:
     """Read a day from the command line.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli import report
-from newsletter.cli.context import DATE, JSON, load_parts, load_settings, print_table, sending, warn
+from newsletter.cli.context import DATE, JSON, PERIOD, load_parts, load_settings, print_table, sending, warn
 
 if TYPE_CHECKING:
     from newsletter.models import Issue, Subscriber
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 @click.command()
 @DATE
+@PERIOD
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="build", show_default=True)
 @click.option("--subscriber", metavar="ADDRESS", help="Make this reader's copy.")
-def build(day: date | None, out: Path, subscriber: str | None) -> None:
+def build(day: date | None, cadence: str, out: Path, subscriber: str | None) -> None:
     """Make an issue and write it as files: issue.html, issue.txt, issue.eml and issue.json.
 
     Example: newsletter build --date 2025-12-25 --out build
@@ -27,7 +28,7 @@ def build(day: date | None, out: Path, subscriber: str | None) -> None:
     from newsletter.cli.files import write_issue
 
     parts = load_parts()
-    issue = _issue(parts, day)
+    issue = prepared(parts, day, cadence)
     if issue is None:
         return
     reader = _reader(parts, subscriber) if subscriber else _sample_reader()
@@ -38,10 +39,11 @@ def build(day: date | None, out: Path, subscriber: str | None) -> None:
 
 @click.command()
 @DATE
+@PERIOD
 @click.option("--dry-run", is_flag=True, help="Say who would get it; send and write nothing.")
 @click.option("--test", "test", metavar="ADDRESS", help="Send one marked copy to this address, outside the ledger.")
 @click.pass_context
-def send(ctx: click.Context, day: date | None, *, dry_run: bool, test: str | None) -> None:
+def send(ctx: click.Context, day: date | None, cadence: str, *, dry_run: bool, test: str | None) -> None:
     """Send an issue now to every reader of its period who has not got it yet.
 
     Safe to run twice, to interrupt, and to run again after a crash. Without --date it takes the newest list day, and
@@ -54,7 +56,7 @@ def send(ctx: click.Context, day: date | None, *, dry_run: bool, test: str | Non
     for_real = not (dry_run or test)
     parts = load_parts(remember=for_real)
     _warn_of_defaults(parts)
-    issue = _issue(parts, day, remember=for_real)
+    issue = prepared(parts, day, cadence, remember=for_real)
     if for_real:
         ctx.exit(_send_all(parts, issue, older=day is None))
     elif issue and test:
@@ -90,11 +92,12 @@ def status(issue: str | None, *, not_sent: bool, as_json: bool) -> None:
         report.show_issues([parts.ledger.tally(key) for key in keys], as_json=as_json)
 
 
-def _issue(parts: "Parts", day: date | None, *, remember: bool = True) -> "Issue | None":
-    """Prepare the issue of a day or of the newest; say so in one line if there is none."""
+def prepared(parts: "Parts", day: date | None, cadence: str, *, remember: bool = True) -> "Issue | None":
+    """Prepare the issue of a day's period or the newest; say so in one line if there is none."""
     from newsletter import pipeline
+    from newsletter.models import Cadence
 
-    period = pipeline.find_period(parts, day)
+    period = pipeline.find_period(parts, day, Cadence(cadence))
     issue = pipeline.prepare(parts, period, remember=remember) if period else None
     if issue is None:
         when = f"on {day}" if day else f"in the last {parts.mailing.max_age_days} days"

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.context import print_json, print_table, program, warn
+from newsletter.cli.context import print_json, print_table, program
 
 if TYPE_CHECKING:
     from newsletter.models import Delivery, Issue, Tally
@@ -19,7 +19,7 @@ def show_sent(parts: "Parts", issue: "Issue", before: "Tally", tally: "Tally") -
     from newsletter.cli.files import write_page
     from newsletter.models import State
 
-    _warn_of_other_cadences(parts)
+    _tell_of_other_cadences(parts, issue)
     if not tally.audience:
         click.echo(f"{issue.key}: the list has no active {issue.digest.period.cadence} reader; nothing to send.")
         return
@@ -118,14 +118,14 @@ def _doubt(one: "Delivery") -> str:
     return said[one.cause] if one.cause else "nobody knows whether it arrived"
 
 
-def _warn_of_other_cadences(parts: "Parts") -> None:
+def _tell_of_other_cadences(parts: "Parts", issue: "Issue") -> None:
     from newsletter.models import Cadence
 
     for cadence in (Cadence.WEEKLY, Cadence.MONTHLY):
         number = parts.subscribers.count(cadence=cadence)
-        if number:
-            readers = "reader gets" if number == 1 else "readers get"
-            warn(f"{number:,} {cadence} {readers} no mail: so far there is only the daily issue")
+        if number and issue.digest.period.cadence is Cadence.DAILY:
+            readers = "reader gets theirs" if number == 1 else "readers get theirs"
+            click.echo(f"{number:,} {cadence} {readers} from: {program()} send --period {cadence}", err=True)
 
 
 def _to_json(tally: "Tally") -> dict[str, Any]:

@@ -10,7 +10,7 @@ from newsletter.render.text import cut_at_word, sentences, visible
 LONGEST = 250  # characters: nine in ten of the recorded summaries fit, and three of them read in half a minute
 ACTS = r"propos|introduc|present|show|releas|develop|demonstrat|find|design|build|built|describ|stud(?:y|ies)|argu"
 CONTRIBUTION = re.compile(
-    rf"^(?!.*\bwe hope\b).*\b(?:we|(?:this|our) (?:paper|work|study|report|article))\b(?:\W+\w+){{0,3}}?\W+(?:{ACTS})",
+    rf"^(?!.*\bwe hope\b).*\b(?:we|(?:this|our) (?:paper|work|study|report|article))\b(?:\W+\w+){{0,4}}?\W+(?:{ACTS})",
     re.IGNORECASE,
 )
 # Openings that lean on a sentence before, which the reader does not see.

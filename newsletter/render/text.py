@@ -7,6 +7,9 @@ from datetime import date
 
 SENTENCE_END = re.compile(r"(?<=[.!?])[\"”’)]*\s+(?=[A-Z0-9“\"(\[])")
 NO_SENTENCE = re.compile(r"(?:\b(?:e\.g|i\.e|et al|cf|vs|resp|Fig|Eq|Sec|approx|Dr|St)|\b[A-Z])\.$")
+DANGLING = re.compile(
+    r"[ ,;:–—(-]+$|\s(?:an?|and|as|at|by|for|from|in|into|is|of|on|or|that|the|to|via|with|which)$", re.IGNORECASE
+)
 COLUMNS = 72
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = (
@@ -34,12 +37,17 @@ def visible(text: str) -> str:
 
 
 def cut_at_word(text: str, limit: int) -> str:
-    """Cut text after a word so that it has at most `limit` characters, the ellipsis included."""
+    """Cut text after a word so that it has at most `limit` characters, the ellipsis included.
+
+    A word that promises more (`of`, `via`, `the`) does not stand last.
+    """
     if len(text) <= limit:
         return text
     head = text[:limit]
     whole = head[: head.rfind(" ")] if " " in head else ""
-    return whole.rstrip(" ,;:–—-(") + "…" if whole else ""
+    while whole and (found := DANGLING.search(whole)):
+        whole = whole[: found.start()]
+    return whole + "…" if whole else ""
 
 
 def clip(text: str, limit: int) -> str:

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from urllib.parse import urlsplit
 
 from newsletter.links import Links
-from newsletter.models import Entry, Issue, Paper, Period, Riser
+from newsletter.models import Cadence, Entry, Issue, Paper, Period, Riser
 from newsletter.render import words
 from newsletter.render.teaser import why_care
 from newsletter.render.text import MONTHS, WEEKDAYS, clip, count, visible
@@ -14,7 +14,7 @@ from newsletter.render.text import MONTHS, WEEKDAYS, clip, count, visible
 TITLE_LIMIT = 200  # characters; the longest of 9,881 recorded titles has 151
 NAME_LIMIT = 60
 NOTE_LIMIT = 600
-NAMED_LIMIT = 100  # titles under "also listed"; what is left is counted
+NAMED_LIMIT = 60  # titles under "also listed"; what is left is counted
 LONGEST_URL = 1000
 OLD = timedelta(days=60)  # a paper listed this long after it was published says so
 CHOICE_SLOTS = ("preheader", "summary", "more")
@@ -162,11 +162,11 @@ def view_of(issue: Issue, arrangement: Arrangement, *, postal_address: str | Non
         preheader=words.preheader_of(issue, told),
         note=clip(visible(issue.wording.note or ""), NOTE_LIMIT),
         voice=words.voice_of(issue),
-        heading=words.lead_heading(period) if arrangement.full else "",
+        heading=words.lead_heading(period) if issue.digest.entries else "",
         told=full,
         lead=full[:1],
         full=full[1:],
-        sections=tuple(sections(arrangement.brief, views)),
+        sections=tuple(sections(issue, arrangement.brief, views)),
         rising=tuple(map(_riser, issue.rising)),
         rising_since=WEEKDAYS[issue.rising[0].since.weekday()] if issue.rising else "",
         named=tuple(views[entry.rank] for entry in arrangement.named),
@@ -182,14 +182,15 @@ def reader_view(address: str, token: str, links: Links, issue: str) -> ReaderVie
     return ReaderView(address, *urls)
 
 
-def sections(entries: Iterable[Entry], views: Mapping[int, EntryView]) -> Iterable[SectionView]:
-    """Yield the one-line entries under their headings, sections in the order of their first paper."""
-    order: dict[str, list[Entry]] = {}
-    for entry in entries:
-        order.setdefault(entry.section, []).append(entry)
-    for heading, group in order.items():
-        told = tuple(views[entry.rank] for entry in group)
-        yield SectionView(section_key(heading), visible(heading) or "In brief", told)
+def sections(issue: Issue, brief: Iterable[Entry], views: Mapping[int, EntryView]) -> Iterable[SectionView]:
+    """Yield the one-line entries under their headings, in the order of the issue, whatever the order of the copy."""
+    rest = "In brief" if issue.digest.period.cadence is Cadence.DAILY else "And also"
+    headings = dict.fromkeys(entry.section for entry in issue.digest.entries)
+    entries = list(brief)
+    for heading in sorted(headings, key=lambda heading: not heading):  # those without a topic come last
+        told = tuple(views[entry.rank] for entry in entries if entry.section == heading)
+        if told:
+            yield SectionView(section_key(heading), visible(heading) or rest, told)
 
 
 def section_key(heading: str) -> str:

@@ -1,16 +1,19 @@
 """Pure: the words around an issue: subject, preheader, its days, and the voice of thin and empty ones."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date
 
 from newsletter.models import Cadence, Entry, Issue, Period
 from newsletter.render.teaser import content_words
-from newsletter.render.text import MONTHS, clip, count, day_words, visible
+from newsletter.render.text import MONTHS, clip, count, cut_at_word, day_words, visible
 
 SUBJECT_LIMIT = 60  # characters of the lead's title; phones show the first 35
 PREHEADER = (40, 110)  # characters: shorter shows the mail's own first words, longer is cut by every client
 THIN = 3  # papers up to which a day is called quiet
+ALSO, BETWEEN = "Also: ", "; "
+SHORTEST = 4  # characters of a part of a title that tells anything
+ROOMY = 30  # characters that make a title worth cutting
 NUMBERS = ("no", "one", "two", "three")
 
 
@@ -20,7 +23,7 @@ def subject_of(issue: Issue, entries: Sequence[Entry]) -> str:
         return visible(issue.wording.subject)
     opening = _opening(issue.digest.period)
     if not entries:
-        return f"{opening}no new papers"
+        return f"{opening}no new papers" if opening else "No new papers"
     lead = clip(title_of(entries[0]), SUBJECT_LIMIT - len(opening))
     return f"{opening}{lead} · {len(entries) - 1} more" if len(entries) > 1 else f"{opening}{lead}"
 
@@ -35,18 +38,8 @@ def preheader_of(issue: Issue, entries: Sequence[Entry]) -> str:
         return visible(issue.wording.preheader)
     if len(entries) < 2:  # noqa: PLR2004 - there is no second paper to speak of
         return "A quiet day on the list, so this one is short. Back as soon as there is more." if entries else EMPTY
-    taken = content_words(subject_of(issue, entries))
-    line = ""
-    for piece in _fresh_pieces(entries[1:], taken):
-        longer = f"{line}; {piece}" if line else f"Also: {piece}"
-        if len(longer) > PREHEADER[1]:
-            break
-        line = longer
-        if len(line) >= PREHEADER[0] and line.count(";"):
-            break
-    if len(line) < PREHEADER[0]:
-        line = _filled(line, [title_of(entry) for entry in entries[1:]])
-    return line
+    line = _joined(entries[1:], content_words(subject_of(issue, entries)))
+    return line if len(line) >= PREHEADER[0] else _filled(line, [title_of(entry) for entry in entries[1:]])
 
 
 EMPTY = "Nothing new on the list today. The next issue comes when there is something to read."
@@ -106,24 +99,35 @@ def _opening(period: Period) -> str:
     return "Catching up: " if period.start != period.end else ""
 
 
-def _fresh_pieces(entries: Sequence[Entry], taken: set[str]) -> Iterator[str]:
-    """Yield for each entry the title, or its longest part between colons, that shares no word with the subject."""
+def _joined(entries: Sequence[Entry], taken: set[str]) -> str:
+    """Join two papers that share no word with the subject, the second as long as there is room for it."""
+    line = ""
     for entry in entries:
-        title = clip(title_of(entry), PREHEADER[1] - len("Also: "))
-        parts = [title, *sorted(re.split(r"(?<=\w)[:?!–—]\s", title), key=len, reverse=True)]
-        fresh = (part for part in parts if len(part.split()) > 1 and not content_words(part) & taken)
-        found = next(fresh, None)
-        if found:
-            yield found
+        room = PREHEADER[1] - len(line or ALSO) - len(BETWEEN) * bool(line)
+        piece = _fresh_piece(title_of(entry), taken, room)
+        if not piece:
+            continue
+        if line:
+            return f"{line}{BETWEEN}{piece}"
+        line = f"{ALSO}{piece}"
+    return line
+
+
+def _fresh_piece(title: str, taken: set[str], room: int) -> str:
+    """Return as much of a title as fits and shares no word with the subject: all of it, or a part between colons."""
+    parts = [title, *sorted(re.split(r"(?<=\w)[:?!–—]\s", title), key=len, reverse=True)]
+    fresh = [part for part in parts if not content_words(part) & taken and len(part) >= SHORTEST]
+    fits = next((part for part in fresh if len(part) <= room), "")
+    return fits or (cut_at_word(fresh[0], room) if fresh and room >= ROOMY else "")
 
 
 def _filled(line: str, titles: Sequence[str]) -> str:
     """Lengthen a line that is too short with whatever titles there are, repeated words or not, and then with words."""
-    rest = "; ".join(title for title in titles if title not in line)
+    rest = BETWEEN.join(title for title in titles if title not in line)
     if not line:
-        line = f"Also: {rest}"
+        line = f"{ALSO}{rest}"
     elif rest:
-        line = f"{line}; {rest}"
+        line = f"{line}{BETWEEN}{rest}"
     line = clip(line, PREHEADER[1])
     return line if len(line) >= PREHEADER[0] else f"{line}. That is all there was on the list."
 

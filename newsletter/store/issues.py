@@ -45,12 +45,12 @@ class IssueStore:
         with self._database.reading() as connection:
             return list(connection.scalars(statement.order_by(issue.c.frozen_at.desc(), issue.c.key.desc())))
 
-    def carried_elsewhere(self, period: Period) -> frozenset[str]:
-        """Return the keys of papers that another issue of the period's cadence already carried as an entry."""
+    def carried(self, cadence: Cadence, *, but: str = "") -> frozenset[str]:
+        """Return the keys of papers that issues of a cadence carried as entries; the issue `but` does not count."""
         statement = select(carried.c.paper_key).where(
             carried.c.list_id == self._list_id,
-            carried.c.issue_key.startswith(f"{period.cadence}/"),
-            carried.c.issue_key != period.key,
+            carried.c.issue_key.startswith(f"{cadence}/"),
+            carried.c.issue_key != but,
         )
         with self._database.reading() as connection:
             return frozenset(connection.scalars(statement))

@@ -5,7 +5,7 @@ from dataclasses import asdict, fields
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from newsletter.models import Paper
 from newsletter.store.engine import Database
@@ -50,6 +50,15 @@ class PaperStore:
         )
         with self._database.reading() as connection:
             return [from_json(row) for row in connection.scalars(statement)]
+
+    def first_seen(self, keys: Iterable[str]) -> dict[str, tuple[date, int]]:
+        """Return the day and the votes of each paper's first observation that has votes, by key."""
+        first = func.row_number().over(partition_by=observation.c.paper_key, order_by=observation.c.seen_at)
+        wanted = observation.c.paper_key.in_(list(keys)) & observation.c.upvotes.is_not(None)
+        ranked = select(observation, first.label("place")).where(wanted).subquery()
+        statement = select(ranked.c.paper_key, ranked.c.seen_at, ranked.c.upvotes).where(ranked.c.place == 1)
+        with self._database.reading() as connection:
+            return {row.paper_key: (row.seen_at.date(), row.upvotes) for row in connection.execute(statement)}
 
     def newest_day(self) -> date | None:
         """Return the newest list day that was ever read, or None."""

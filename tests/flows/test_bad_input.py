@@ -78,7 +78,7 @@ def test_weekly_readers_are_told_of_and_an_issue_that_nobody_reads_is_not_frozen
     written(tmp_path, "subscribers.yaml", "subscribers:\n  - {address: ada@example.org, period: weekly}\n")
     ran = newsletter(tmp_path, "send")
     assert ran.code == 0
-    assert "1 weekly reader gets no mail" in ran.fault
+    assert "1 weekly reader gets theirs from: python -m newsletter send --period weekly" in ran.fault
     assert "no active daily reader; nothing to send" in ran.out
     assert newsletter(tmp_path, "status", "--json").out == "[]\n"
 

@@ -164,3 +164,15 @@ def test_a_paper_is_never_told_twice(tmp_path: Path) -> None:
     assert all("Told once" not in message.get_body(("plain",)).get_content() for message in later)  # type: ignore[union-attr]
     nothing = newsletter(tmp_path, "send", "--date", "2026-08-21", NEWSLETTER_SOURCES="file:days")
     assert nothing.out == "No new papers on 2026-08-21: no issue.\n"
+
+
+def test_weekly_readers_get_the_week_by_topic_and_never_twice(tmp_path: Path) -> None:
+    readers = "subscribers:\n  - {address: ada@example.org, period: weekly, papers: 5}\n  - grace@example.org\n"
+    (tmp_path / "subscribers.yaml").write_text(readers)
+    first, again = (newsletter(tmp_path, "send", "--period", "weekly") for _ in range(2))
+    assert "weekly/2025-12-22: 1 sent of 1" in first.out
+    assert "nothing to send" in again.out
+    [message] = outbox(tmp_path)
+    assert (message["To"], str(message["Subject"])[:10]) == ("ada@example.org", "The week: ")
+    text = message.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert "22–28 December 2025 · 5 of " in text
