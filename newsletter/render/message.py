@@ -44,19 +44,24 @@ class Letterhead:
 
 def common_head(letterhead: Letterhead, subject: str, feedback: str) -> bytes:
     """Return the headers that all copies with one subject share, each line ended."""
+    return notice_head(letterhead, subject) + _lines(
+        text_header("List-Id", letterhead.list_name, f"<{letterhead.list_id}>"), f"Feedback-ID: {feedback}"
+    )
+
+
+def notice_head(letterhead: Letterhead, subject: str) -> bytes:
+    """Return the headers of every mail, of an issue or not, each line ended."""
     return _lines(
         address_header("From", letterhead.sender_name, letterhead.sender_address),
         *([address_header("Reply-To", None, letterhead.reply_to)] if letterhead.reply_to else []),
         text_header("Subject", subject),
-        text_header("List-Id", letterhead.list_name, f"<{letterhead.list_id}>"),
-        f"Feedback-ID: {feedback}",
         "Auto-Submitted: auto-generated",  # RFC 3834: no vacation notices, please
         "MIME-Version: 1.0",
     )
 
 
 def personal_head(
-    to: str, date: datetime, message_id: str, list_unsubscribe: Iterable[str], *, one_click: bool
+    to: str, date: datetime, message_id: str, list_unsubscribe: tuple[str, ...] = (), *, one_click: bool = False
 ) -> bytes:
     """Return the headers that are one copy's own, each line ended.
 
@@ -68,8 +73,8 @@ def personal_head(
         one_click: whether the first is an https address that takes RFC 8058's POST.
     """
     post = "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" if one_click else ""
-    uris = uris_header("List-Unsubscribe", list_unsubscribe)
-    return f"{to}\r\nDate: {_date(date)}\r\nMessage-ID: <{message_id}>\r\n{uris}\r\n{post}".encode("ascii")
+    uris = uris_header("List-Unsubscribe", list_unsubscribe) + "\r\n" if list_unsubscribe else ""
+    return f"{to}\r\nDate: {_date(date)}\r\nMessage-ID: <{message_id}>\r\n{uris}{post}".encode("ascii")
 
 
 def feedback_id(issue: Issue, letterhead: Letterhead) -> str:

@@ -12,6 +12,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from newsletter.errors import TemplateError
 from newsletter.render import mjml, text
 from newsletter.render.fragments import Marks, Plain
+from newsletter.render.notices import NoticeView
 from newsletter.render.view import EntryView, IssueView, ReaderView, RiserView, SectionView
 
 VIEWS = {EntryView, IssueView, ReaderView, RiserView, SectionView}
@@ -85,6 +86,22 @@ class Templates:
         """
         names: dict[str, Any] = {"issue": issue, "reader": reader, "item": marks.item, "optional": marks.optional}
         return self._render(self._plain, "mail/issue.txt.j2", names)
+
+    def notice_html(self, notice: NoticeView) -> str:
+        """Return the HTML part of a notice.
+
+        Raises:
+            TemplateError: a template or its MJML is wrong; names the file and line.
+        """
+        return self._html("mail/notice.mjml.j2", notice=notice)
+
+    def notice_text(self, notice: NoticeView) -> str:
+        """Return the plain-text part of a notice.
+
+        Raises:
+            TemplateError: the template is wrong; names the file and line.
+        """
+        return self._render(self._plain, "mail/notice.txt.j2", {"notice": notice})
 
     def _html(self, name: str, **names: Any) -> str:
         return mjml.to_html(

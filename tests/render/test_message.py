@@ -61,10 +61,10 @@ LETTER = Letter(
 NAMES = [
     "From",
     "Subject",
-    "List-Id",
-    "Feedback-ID",
     "Auto-Submitted",
     "MIME-Version",
+    "List-Id",
+    "Feedback-ID",
     "To",
     "Date",
     "Message-ID",
