@@ -86,7 +86,8 @@ class Copy:
     arrangement: Arrangement
     page: Page
     common: bytes
-    bodies: dict[Format, Body]
+    html: Body  # both parts
+    text: Body  # the text alone, for readers who asked for that
 
 
 class CompiledIssue:
@@ -119,10 +120,9 @@ class CompiledIssue:
         self.links = links
         self.view_of = partial(view_of, issue, postal_address=postal_address)
         kept = pieces.find(PAGES) if pieces else None
-        if kept is None:
-            kept = json.dumps(_marked_pages(issue, self.view_of, templates), ensure_ascii=False)
-            kept = pieces.keep(PAGES, kept) if pieces else kept
-        made = json.loads(kept)
+        made = json.loads(kept) if kept else _marked_pages(issue, self.view_of, templates)
+        if pieces and not kept:
+            made = json.loads(pieces.keep(PAGES, json.dumps(made, ensure_ascii=False)))
         self._html = Marks(*COMMENTS, made["token"]).parse(made["html"])
         self._text = Marks(*CONTROLS, made["token"]).parse(made["text"])
         # One choice of papers made ready; some hundred are kept, whichever thread asked for them.
@@ -152,9 +152,11 @@ class CompiledIssue:
         copy, token = self.copy(choice), self.links.unsubscribe_token(reader.id or 0)
         message_id, head = self.head(reader, token, date, mark)
         common = copy.common if not mark else self.common(f"{mark}{copy.subject}")
-        values = {"text address": quoted_printable(reader.address), "token": token.encode() + SOFT_BREAK}
-        values["html address"] = quoted_printable(_escape(reader.address))
-        content = copy.bodies[reader.preferences.format].filled(common + head, values)
+        address, escaped = reader.address, _escape(reader.address)
+        values = {"token": token.encode() + SOFT_BREAK, "text address": quoted_printable(address)}
+        values["html address"] = values["text address"] if escaped == address else quoted_printable(escaped)
+        body = copy.html if reader.preferences.format is Format.HTML else copy.text
+        content = body.filled(common + head, values)
         return Message(message_id, self.letterhead.sender_address, reader.address, content)
 
     def common(self, subject: str) -> bytes:
@@ -194,12 +196,8 @@ class CompiledIssue:
             arrangement=arrangement,
             page=Page(view.subject, _words(markup), _words(text)),
             common=self.common(view.subject),
-            bodies={
-                Format.TEXT: _body(message.PLAIN, *_bytes(text, "text")),
-                Format.HTML: _body(
-                    message.BOTH, *_bytes(text, "text"), message.HTML, *_bytes(markup, "html"), message.END
-                ),
-            },
+            html=_body(message.BOTH, *_bytes(text, "text"), message.HTML, *_bytes(markup, "html"), message.END),
+            text=_body(message.PLAIN, *_bytes(text, "text")),
         )
 
 

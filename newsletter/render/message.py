@@ -134,7 +134,8 @@ def address_header(name: str, display: str | None, address: str) -> str:
 
 def uris_header(name: str, uris: Iterable[str]) -> str:
     """Return a header of `<URI>` items, one a line and never encoded (RFC 2369 section 2)."""
-    return f"{name}: " + ",\r\n ".join(f"<{uri}>" for uri in uris)
+    items = ">,\r\n <".join(uris)
+    return f"{name}: <{items}>"
 
 
 def header_text(text: str) -> str:

@@ -62,7 +62,7 @@ def confirmation(imprint: Imprint, url: str, *, days: int) -> NoticeView:
         heading="One click, and you are on the list",
         paragraphs=(
             f"Somebody, most likely you, entered this address for {name}. Press the button to say that it was you.",
-            f"The link works for {days} days. If it was not you, do nothing: nothing more is sent, and the address is forgotten.",
+            f"The link works for {days} days. If it was not you, do nothing, and the address is forgotten.",
         ),
         button="Yes, send it to me",
         button_url=url,

@@ -38,11 +38,11 @@ class Templates:
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
-        self._folders = tuple(folders)
-        for folder in self._folders:
+        self.folders = tuple(folders)
+        for folder in self.folders:
             if not folder.is_dir():
                 raise TemplateError(f"templates {folder}: there is no such folder; check the setting `templates`")
-        loader = jinja2.FileSystemLoader(self._folders)
+        loader = jinja2.FileSystemLoader(self.folders)
         options: dict[str, Any] = {
             "loader": loader,
             "undefined": jinja2.StrictUndefined,
@@ -62,9 +62,9 @@ class Templates:
         Raises:
             TemplateError: theme.toml is missing or broken.
         """
-        path = next((found for folder in self._folders if (found := folder / "theme.toml").is_file()), None)
+        path = next((found for folder in self.folders if (found := folder / "theme.toml").is_file()), None)
         if path is None:
-            raise TemplateError(f"theme.toml: not found in {self._folders[0]}; restore it from the shipped templates")
+            raise TemplateError(f"theme.toml: not found in {self.folders[0]}; restore it from the shipped templates")
         try:
             return tomllib.loads(path.read_text("utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
@@ -103,10 +103,13 @@ class Templates:
         """
         return self._render(self._plain, "mail/notice.txt.j2", {"notice": notice})
 
+    def to_html(self, source: str, css: str) -> str:
+        """Return the HTML of MJML with the rules of `css` written into it; see `mjml.to_html`."""
+        return mjml.to_html(source, css)
+
     def _html(self, name: str, **names: Any) -> str:
-        return mjml.to_html(
-            self._render(self._markup, name, names), self._render(self._markup, "mail/inline.css.j2", {})
-        )
+        source = self._render(self._markup, name, names)
+        return self.to_html(source, self._render(self._markup, "mail/inline.css.j2", {}))
 
     def _render(self, environment: jinja2.Environment, name: str, names: dict[str, Any]) -> str:
         try:
