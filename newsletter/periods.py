@@ -29,6 +29,16 @@ def period_of(cadence: Cadence, day: date) -> Period:
     return {Cadence.DAILY: daily, Cadence.WEEKLY: weekly, Cadence.MONTHLY: monthly}[cadence](day)
 
 
+def parse_key(key: str) -> Period | None:
+    """Return the period of an issue key such as `weekly/2025-12-22`, or None; a week is named by its Monday."""
+    cadence, _, day = key.partition("/")
+    try:
+        period = period_of(Cadence(cadence), date.fromisoformat(day))
+    except ValueError:
+        return None
+    return period if period.key == key else None
+
+
 def earlier_in_week(day: date) -> Period | None:
     """Return the days of a day's ISO week before it; None on a Monday."""
     start = weekly(day).start

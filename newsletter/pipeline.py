@@ -1,6 +1,6 @@
 """The flow of an issue, readable top to bottom: find the day, prepare the issue, deliver it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -19,9 +19,10 @@ from newsletter.models import (
     State,
     Subscriber,
     Tally,
+    Wording,
 )
 from newsletter.parts import Parts
-from newsletter.periods import earlier_in_week, period_of
+from newsletter.periods import earlier_in_week, parse_key, period_of
 from newsletter.rank.digest import build_digest
 from newsletter.rank.interests import choose
 from newsletter.rank.rising import risers
@@ -88,6 +89,26 @@ def prepare(parts: Parts, period: Period, *, remember: bool = True) -> Issue | N
         return None
     rising = _rising(parts, period, remember=remember)
     return _issue(parts, digest if period.cadence is Cadence.DAILY else _sectioned(parts, digest), rising)
+
+
+def reword(parts: Parts, key: str, words: Mapping[str, str]) -> Wording:
+    """Put an editor's words on an issue that has not gone out, and return all that stand for it now.
+
+    Args:
+        parts: what to work with.
+        key: the issue, such as `daily/2025-12-26`.
+        words: by `subject`, `preheader` or `note`; an empty text takes them back.
+
+    Raises:
+        UsageError: no such issue can be, or it is frozen already.
+    """
+    if parse_key(key) is None:
+        raise UsageError(f"{key}: is no issue; write it like daily/2025-12-26, weekly/2025-12-22 or monthly/2025-12-01")
+    if parts.issues.find(key):
+        raise UsageError(f"{key}: has begun to go out, and each reader gets the same words; edit the next one")
+    for name, text in words.items():
+        parts.issues.reword(key, name, text)
+    return parts.issues.wording(key)
 
 
 def follow_roster(parts: Parts) -> tuple[str, ...]:

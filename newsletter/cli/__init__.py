@@ -12,6 +12,7 @@ import click
 
 from newsletter import __version__
 from newsletter.cli.bench import bench
+from newsletter.cli.issue import issue
 from newsletter.cli.issues import build, send, status
 from newsletter.cli.papers import papers
 from newsletter.cli.subscribers import subscribers
@@ -35,7 +36,7 @@ def cli(config: str | None, debug: bool) -> None:  # noqa: FBT001 - click passes
     del config, debug  # read through the context by whoever needs them
 
 
-for command in (build, send, status, papers, subscribers, bench):
+for command in (build, send, status, issue, papers, subscribers, bench):
     cli.add_command(command)
 
 

@@ -1,7 +1,5 @@
 """newsletter bench: how fast it is here, measured on the spot."""
 
-from dataclasses import asdict
-
 import click
 
 from newsletter.cli.context import JSON, print_json, print_table
@@ -20,6 +18,8 @@ def render(rounds: int, *, as_json: bool) -> None:
 
     Example: newsletter bench render --json
     """
+    from dataclasses import asdict
+
     from newsletter.bench.render import measure
 
     figures = measure(rounds)

@@ -60,7 +60,7 @@ class IssueStore:
         statement = select(wording.c.name, wording.c.words)
         with self._database.reading() as connection:
             rows = connection.execute(statement.where(wording.c.list_id == self._list_id, wording.c.issue_key == key))
-            return Wording(**{row.name: row.words for row in rows})
+            return Wording(**{row.name: row.words for row in rows if row.words})
 
     def reword(self, key: str, name: str, words: str) -> None:
         """Keep what an editor wrote for an issue that is still to come: its `subject`, `preheader` or `note`."""

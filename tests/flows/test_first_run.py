@@ -176,3 +176,26 @@ def test_weekly_readers_get_the_week_by_topic_and_never_twice(tmp_path: Path) ->
     assert (message["To"], str(message["Subject"])[:10]) == ("ada@example.org", "The week: ")
     text = message.get_body(("plain",)).get_content()  # type: ignore[union-attr]
     assert "22–28 December 2025 · 5 of " in text
+
+
+def test_an_editors_words_go_out_with_the_issue_and_then_stand(tmp_path: Path) -> None:
+    edit = ("issue", "edit", "daily/2025-12-26")
+    ran = newsletter(tmp_path, *edit, "--subject", "Read this", "--note", "Happy holidays, everybody.")
+    assert (ran.code, ran.err) == (0, "")
+    assert "as the papers make it" in ran.out
+    newsletter(tmp_path, "send")
+    assert {message["Subject"] for message in outbox(tmp_path)} == {"Read this"}
+    text = outbox(tmp_path)[0].get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert "From the editor:\nHappy holidays, everybody." in text.replace("\r", "")
+    late = newsletter(tmp_path, *edit, "--subject", "Read that")
+    assert late.code == 2
+    assert "daily/2025-12-26: has begun to go out" in late.fault
+
+
+@pytest.mark.parametrize("key", ["daily/2025-12-32", "weekly/2025-12-26", "yearly/2025-01-01", "x"])
+def test_an_issue_that_cannot_be_is_not_edited(tmp_path: Path, key: str) -> None:
+    ran = newsletter(tmp_path, "issue", "edit", key, "--note", "x")
+    assert (ran.code, ran.fault) == (
+        2,
+        f"newsletter: {key}: is no issue; write it like daily/2025-12-26, weekly/2025-12-22 or monthly/2025-12-01",
+    )
