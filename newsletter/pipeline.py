@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from newsletter.errors import UsageError
+from newsletter.errors import TemplateError, UsageError
 from newsletter.fetch.collect import accept, collect, newest_day
 from newsletter.models import (
     Cadence,
@@ -28,6 +28,9 @@ from newsletter.rank.interests import choose
 from newsletter.rank.rising import risers
 from newsletter.rank.sections import sectioned
 from newsletter.render.compiled import CompiledIssue
+from newsletter.render.notices import Imprint, notice_message, samples
+from newsletter.render.plain import plain_message_for
+from newsletter.render.reading import Reading
 from newsletter.send.outcomes import MAXIMUM_AGE
 from newsletter.send.sender import Progress, Sender, claimant
 from newsletter.store.issues import IssueStore
@@ -241,6 +244,33 @@ def copy_for(parts: Parts, issue: Issue, reader: Subscriber, mark: str = "") -> 
     compiled = compile_issue(parts, issue, Pieces(parts.issues, issue.key, read_only=True))
     moment = kept.due_at if kept else parts.clock()
     return compiled.message_for(reader, choice, date=moment.astimezone(parts.mailing.zone), mark=mark)
+
+
+def proofs(parts: Parts, issue: Issue) -> Iterator[tuple[str, Message]]:
+    """Yield one of each mail that the templates make, with its name, for `newsletter lint` to check.
+
+    Raises:
+        TemplateError: a template is wrong, or computes with what differs from copy to copy.
+    """
+    reader = Subscriber(address="reader@example.org", name="A Reader", id=1)
+    compiled, choice, now = compile_issue(parts, issue), choose(issue, Preferences()), parts.clock()
+    for name, picked in (("issue", choice), ("one paper", choice[:1]), ("no paper", ())):
+        copy = compiled.message_for(reader, picked, date=now)
+        plain = plain_message_for(compiled, parts.templates, reader, picked, date=now)
+        spliced, rendered = Reading(copy.content), Reading(plain.content)
+        if (spliced.html, spliced.text) != (rendered.html, rendered.text):
+            raise TemplateError(
+                "mail/issue templates: they compute with what differs from copy to copy; templates/README.md tells how"
+                " to mark it"
+            )
+        yield name, copy
+    for notice in samples(Imprint(issue.title, parts.mailing.postal_address or ""), parts.mailing.letterhead, now):
+        to = (reader.name, reader.address)
+        message_id = parts.links.message_id(notice.subject, 0)
+        yield (
+            notice.heading,
+            notice_message(notice, parts.templates, parts.mailing.letterhead, to=to, message_id=message_id, date=now),
+        )
 
 
 def compile_issue(parts: Parts, issue: Issue, pieces: "Pieces | None" = None) -> CompiledIssue:

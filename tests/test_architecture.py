@@ -17,10 +17,25 @@ PURE = [
     "rank/*.py",
     "fetch/clean.py",
     "fetch/listing.py",
-    "render/compiled.py",
-    "render/message.py",
-    "render/text.py",
-    "render/view.py",
+    *(
+        f"render/{name}.py"
+        for name in (
+            "compiled",
+            "contrast",
+            "fragments",
+            "lint",
+            "message",
+            "notices",
+            "plain",
+            "quoted",
+            "reading",
+            "support",
+            "teaser",
+            "text",
+            "view",
+            "words",
+        )
+    ),
     "send/outcomes.py",
 ]
 IMPURE = {"os", "socket", "sqlalchemy", "sqlite3", "time", "random", "secrets", "logging", "subprocess", "threading"}

@@ -14,6 +14,7 @@ from newsletter import __version__
 from newsletter.cli.bench import bench
 from newsletter.cli.issue import issue
 from newsletter.cli.issues import build, send, status
+from newsletter.cli.lint import lint
 from newsletter.cli.papers import papers
 from newsletter.cli.subscribers import subscribers
 from newsletter.errors import NewsletterError
@@ -36,7 +37,7 @@ def cli(config: str | None, debug: bool) -> None:  # noqa: FBT001 - click passes
     del config, debug  # read through the context by whoever needs them
 
 
-for command in (build, send, status, issue, papers, subscribers, bench):
+for command in (build, lint, send, status, issue, papers, subscribers, bench):
     cli.add_command(command)
 
 

@@ -125,6 +125,16 @@ def failure(imprint: Imprint, what: str, mend: str, *, at: datetime) -> NoticeVi
     )
 
 
+def samples(imprint: Imprint, letterhead: message.Letterhead, now: datetime) -> tuple[NoticeView, ...]:
+    """Return one notice of each kind, for a look at them and for checks."""
+    sender, url = letterhead.sender_address, "https://news.example.org/sample"
+    return (
+        confirmation(imprint, url, days=3),
+        welcome(imprint, sender, rhythm="every weekday at 8 in the morning", papers=("A paper", "Another"), url=url),
+        failure(imprint, "source huggingface: answered 503", "Try again in an hour.", at=now),
+    )
+
+
 def notice_message(  # noqa: PLR0913 - what a mail is made of; half of it only by name
     notice: NoticeView,
     templates: NoticeTemplates,

@@ -1,0 +1,160 @@
+"""What is wrong with a mail is found, and what is right is left alone."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.models import Format
+from newsletter.render import message as mime
+from newsletter.render.contrast import colour_of, ratio
+from newsletter.render.lint import FAIL, OK, WARN, check, failed
+from newsletter.render.quoted import quoted_printable
+from newsletter.render.reading import Reading
+from newsletter.render.support import unsupported
+from tests.make import NOON, a_reader, an_issue, picks
+from tests.render.test_compiled import WITHOUT_PAGES, compiled
+
+READER = replace(a_reader(), id=7)
+GOOD = compiled(an_issue(12)).message_for(READER, picks(*range(1, 11)), date=NOON).content
+HEAD, HTML, TEXT = GOOD.split(b"Content-Type:")[0], Reading(GOOD).html, Reading(GOOD).text
+LINK = '<a href="https://example.org/x">The whole story</a>'
+
+
+def states(content: bytes) -> dict[str, str]:
+    return {finding.name: finding.state for finding in check(content)}
+
+
+def mail(html: str = HTML, text: str = TEXT, head: bytes = HEAD) -> bytes:
+    return head + mime.BOTH + quoted_printable(text) + mime.HTML + quoted_printable(html) + mime.END
+
+
+def test_a_good_mail_passes_every_check() -> None:
+    assert set(states(GOOD).values()) == {OK}
+    assert states(mail()) == states(GOOD)
+
+
+def test_a_mail_of_plain_text_is_spared_the_checks_of_html() -> None:
+    reader = replace(a_reader(format=Format.TEXT), id=7)
+    found = states(compiled(an_issue(3)).message_for(reader, picks(1, 2, 3), date=NOON).content)
+    assert set(found.values()) == {OK}
+    assert "headings" not in found
+
+
+def test_leaving_by_mail_alone_is_a_warning() -> None:
+    content = compiled(an_issue(3), WITHOUT_PAGES).message_for(READER, picks(1, 2, 3), date=NOON).content
+    assert states(content)["one click"] == WARN
+    assert not failed(check(content))
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "old", "new"),
+    [
+        ("size", FAIL, "</body>", "<p>" + "Long. " * 15000 + "</p></body>"),
+        ("document", FAIL, "<!DOCTYPE html>", ""),
+        ("document", FAIL, ' lang="en"', ""),
+        ("document", FAIL, "<![endif]-->", "-->"),
+        ("headings", FAIL, "</h1>", "</h1><h1>Again</h1>"),
+        ("headings", FAIL, "</h1>", "</h1><h4>Deep</h4>"),
+        ("access", FAIL, "</body>", '<img src="https://example.org/a.png" width="10"></body>'),
+        ("access", FAIL, "</body>", "<table><tr><td></td></tr></table></body>"),
+        ("links", FAIL, "</body>", '<a href="javascript:alert(1)">A very good story</a></body>'),
+        ("links", FAIL, "</body>", '<a href="https://example.org/x">here</a></body>'),
+        ("links", FAIL, "</body>", f'{LINK}<a href="https://example.org/y">The whole story</a></body>'),
+        ("both parts", FAIL, "</body>", f"{LINK}</body>"),
+        ("preheader", FAIL, "Also: ", "Also: " + "and much more " * 20),
+        ("preheader", FAIL, "\u034f\u200c\u00a0", ""),
+        ("inert", FAIL, "</body>", "<script>1</script></body>"),
+        ("inert", FAIL, "<h1", '<h1 onclick="x()"'),
+        ("inert", FAIL, "</head>", "<style>@import 'https://example.org/a.css';</style></head>"),
+        ("dark mode", WARN, "prefers-color-scheme", "prefers-nothing"),
+        ("contrast", FAIL, "</body>", '<p style="color:#999999;background-color:#ffffff">pale</p></body>'),
+        ("support", WARN, "</body>", '<div style="display:flex">wide</div></body>'),
+        ("gaps", FAIL, "</body>", "<p>Hello __ADDRESS__</p></body>"),
+        ("gaps", FAIL, "</body>", '<a href="https://example.org/{{ x }}">The whole story</a></body>'),
+    ],
+)  # fmt: skip
+def test_a_fault_in_the_html_is_found(name: str, state: str, old: str, new: str) -> None:
+    assert old in HTML
+    assert states(mail(HTML.replace(old, new)))[name] == state
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("text", TEXT + "word " * 30 + "\n"),
+        ("both parts", TEXT + "\nhttps://example.org/x\n"),
+        ("gaps", TEXT + "\n__0_TOKEN__\n"),
+    ],
+)
+def test_a_fault_in_the_text_is_found(name: str, text: str) -> None:
+    assert states(mail(text=text))[name] == FAIL
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("headers", rb"(?m)^To: .*\r\n", b""),
+        ("headers", rb"(?m)^(Subject: .*\r\n)", rb"\1\1"),
+        ("headers", rb"@example.org>\r\nList-Unsub", b"@example.net>\r\nList-Unsub"),
+        ("leaving", rb"(?m)^List-Unsubscribe-Post: .*\r\n", b""),
+        ("leaving", rb"<https://news", b"=?utf-8?q?=3Chttps=3A//news"),
+        ("leaving", rb"(?m)^List-Unsubscribe: .*\r\n .*\r\n", b""),
+    ],
+)
+def test_a_fault_in_the_headers_is_found(name: str, old: bytes, new: bytes) -> None:
+    head = re.sub(old, new, HEAD)
+    assert head != HEAD
+    assert states(mail(head=head))[name] == FAIL
+
+
+def test_bare_line_feeds_and_long_lines_are_found() -> None:
+    assert states(GOOD.replace(b"\r\n", b"\n", 1))["encoding"] == FAIL
+    assert states(GOOD.replace(b"quoted-printable", b"8bit"))["encoding"] == FAIL
+
+
+def test_a_finding_says_what_to_do() -> None:
+    [finding] = failed(check(mail(HTML.replace("<!DOCTYPE html>", ""))))
+    assert (finding.name, finding.detail) == ("document", "does not begin with <!DOCTYPE html>")
+    assert "mail/frame.mjml.j2" in finding.mend
+
+
+def test_a_paper_may_be_called_what_templates_are_made_of() -> None:
+    issue = an_issue(1)
+    entry = issue.digest.entries[0]
+    told = replace(
+        entry, paper=replace(entry.paper, title="None of {{ these }}: __init__ and nan in https://x.example.org")
+    )
+    issue = replace(issue, digest=replace(issue.digest, entries=(told,)))
+    assert not failed(check(compiled(issue).message_for(READER, picks(1), date=NOON).content))
+
+
+@given(st.one_of(st.binary(max_size=400), st.integers(0, len(GOOD)).map(lambda end: GOOD[:end])))
+def test_no_bytes_break_the_checks(content: bytes) -> None:
+    assert check(content)
+
+
+@pytest.mark.parametrize(
+    ("value", "colour"),
+    [
+        ("#fff", (255, 255, 255)),
+        ("#A2381C", (162, 56, 28)),
+        (" rgb(1, 2, 300) ", (1, 2, 255)),
+        ("white", (255, 255, 255)),
+        ("inherit", None),
+    ],
+)
+def test_colours_are_read(value: str, colour: tuple[int, int, int] | None) -> None:
+    assert colour_of(value) == colour
+
+
+def test_contrast_is_what_wcag_says() -> None:
+    assert ratio((0, 0, 0), (255, 255, 255)) == 21
+    assert round(ratio((119, 119, 119), (255, 255, 255)), 2) == 4.48
+
+
+def test_what_stands_for_outlook_alone_is_not_held_against_a_mail() -> None:
+    html = '<!--[if mso]><div style="position:absolute">x</div><![endif]--><p style="box-shadow:none">x</p>'
+    assert [feature.name for feature in unsupported(html)] == ["box-shadow"]
