@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from newsletter.errors import TemplateError, UsageError
+from newsletter.errors import RelayError, TemplateError, UsageError
 from newsletter.fetch.collect import accept, collect, newest_day
 from newsletter.models import (
     Cadence,
@@ -19,6 +19,7 @@ from newsletter.models import (
     State,
     Subscriber,
     Tally,
+    Verdict,
     Wording,
 )
 from newsletter.parts import Parts
@@ -224,6 +225,27 @@ def send_test(parts: Parts, issue: Issue, reader: Subscriber) -> Outcome:
     """
     message = copy_for(parts, issue, reader, mark=TEST_MARK)
     return next(parts.transport.deliver(iter([message]), lambda _message: True))
+
+
+def send_test_to(parts: Parts, issue: Issue, address: str, preferences: Preferences | None = None) -> str:
+    """Send a test copy to an address as a person typed it, made as the preferences ask; return where it went.
+
+    Raises:
+        UsageError: the address is none, or the preferences match no paper of the issue.
+        RelayError: the relay did not take the copy.
+        SurroundingsError: the relay or the outbox failed.
+    """
+    from email_validator import EmailNotValidError, validate_email
+
+    try:
+        known = validate_email(address, check_deliverability=False)
+    except EmailNotValidError as fault:
+        raise UsageError(f"{address}: {fault}") from None
+    reader = Subscriber(address=known.ascii_email or known.normalized, id=0, preferences=preferences or Preferences())
+    outcome = send_test(parts, issue, reader)
+    if outcome.verdict is not Verdict.ACCEPTED:
+        raise RelayError(f"{parts.transport.name}: {outcome.code or ''} {outcome.text}; the test copy was not taken")
+    return f"A test copy of {issue.key} went to {address} through {parts.transport.name}."
 
 
 def copy_for(parts: Parts, issue: Issue, reader: Subscriber, mark: str = "") -> Message:

@@ -16,6 +16,7 @@ from newsletter.cli.issue import issue
 from newsletter.cli.issues import build, send, status
 from newsletter.cli.lint import lint
 from newsletter.cli.papers import papers
+from newsletter.cli.preview import preview
 from newsletter.cli.subscribers import subscribers
 from newsletter.errors import NewsletterError
 
@@ -37,7 +38,7 @@ def cli(config: str | None, debug: bool) -> None:  # noqa: FBT001 - click passes
     del config, debug  # read through the context by whoever needs them
 
 
-for command in (build, lint, send, status, issue, papers, subscribers, bench):
+for command in (preview, build, lint, send, status, issue, papers, subscribers, bench):
     cli.add_command(command)
 
 

@@ -114,6 +114,8 @@ class Templates:
     def _render(self, environment: jinja2.Environment, name: str, names: dict[str, Any]) -> str:
         try:
             return environment.get_template(name).render(names, theme=self.theme)
+        except TemplateError:  # theme.toml is read on the way, and says itself what is wrong
+            raise
         except jinja2.TemplateSyntaxError as fault:
             raise TemplateError(f"{fault.filename or fault.name}:{fault.lineno}: {fault.message}") from None
         except jinja2.TemplateNotFound as fault:
