@@ -185,7 +185,7 @@ def _links(mail: Reading) -> Faults:
 
 
 def _same_links(mail: Reading) -> Faults:
-    told = re.findall(r"(?:https?|mailto):\S+", mail.text)
+    told = re.findall(r"(?:https?|mailto):\S+", mail.text, re.IGNORECASE)
     in_html, in_text = {address for address, _ in mail.links}, set(told)
     yield from (f"only in the HTML: {address[:60]}" for address in sorted(in_html - in_text))
     # A title may hold an address, which nobody made a link of.

@@ -58,7 +58,7 @@ def clip(text: str, limit: int) -> str:
 
 
 def wrap(text: str, indent: int = 0, first: str = "") -> str:
-    """Wrap text for a plain mail at 72 columns; words longer than a line (addresses) stay whole.
+    """Wrap text for a plain mail at 72 columns; addresses longer than a line stay whole, other words are broken.
 
     Args:
         text: the words.
@@ -66,6 +66,9 @@ def wrap(text: str, indent: int = 0, first: str = "") -> str:
         first: what stands before the first line instead, such as `1. `.
     """
     pad = " " * indent
+    room = COLUMNS - max(len(pad), len(first))
+    if any(len(word) > room for word in text.split()):
+        text = " ".join(word if "://" in word else " ".join(textwrap.wrap(word, room)) for word in text.split())
     return textwrap.fill(
         text,
         COLUMNS,

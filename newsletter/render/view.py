@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from newsletter.links import Links
 from newsletter.models import Cadence, Entry, Issue, Paper, Period, Riser
@@ -16,6 +16,7 @@ NAME_LIMIT = 60
 NOTE_LIMIT = 600
 NAMED_LIMIT = 60  # titles under "also listed"; what is left is counted
 LONGEST_URL = 1000
+IN_ADDRESSES = "@/:=?;#%&,+!~*()"  # beside letters and digits, what HTML writers leave alone in an address
 OLD = timedelta(days=60)  # a paper listed this long after it was published says so
 CHOICE_SLOTS = ("preheader", "summary", "more")
 SUFFIXES = {"jr", "jr.", "sr", "sr.", "ii", "iii", "iv"}
@@ -269,7 +270,9 @@ def _url(url: str | None) -> str:
     """Return a web address that may stand in a mail, else nothing: only http and https, of a bounded length."""
     if not url or len(url) > LONGEST_URL or not url.casefold().startswith(("https://", "http://")):
         return ""
-    return url if visible(url) == url and not any(character in url for character in " \"'<>\\`") else ""
+    if visible(url) != url or any(character in url for character in " \"'<>\\`"):
+        return ""
+    return quote(url, safe=IN_ADDRESSES)
 
 
 def _riser(riser: Riser) -> RiserView:
