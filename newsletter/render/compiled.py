@@ -27,7 +27,6 @@ HTML_BUDGET = 95_000  # bytes; Gmail clips near 102 KB of decoded HTML
 GAP_ROOM = 3_000  # of them kept free for what the reader's gaps may hold
 MOST_COPIES = 256  # choices of papers kept ready at once; each is some 50 KB
 PAGES = "pages"  # the name under which a frozen issue keeps its marked pages
-COMMENTS, CONTROLS = ("<!--~", "-->"), ("\x02", "\x03")
 
 
 class MailTemplates(Protocol):
@@ -123,8 +122,8 @@ class CompiledIssue:
         made = json.loads(kept) if kept else _marked_pages(issue, self.view_of, templates)
         if pieces and not kept:
             made = json.loads(pieces.keep(PAGES, json.dumps(made, ensure_ascii=False)))
-        self._html = Marks(*COMMENTS, made["token"]).parse(made["html"])
-        self._text = Marks(*CONTROLS, made["token"]).parse(made["text"])
+        in_html, in_text = _marks(made["token"])
+        self._html, self._text = in_html.parse(made["html"]), in_text.parse(made["text"])
         # One choice of papers made ready; some hundred are kept, whichever thread asked for them.
         self.copy = lru_cache(maxsize=MOST_COPIES)(self._copy)
 
@@ -201,14 +200,19 @@ class CompiledIssue:
         )
 
 
+def _marks(token: str) -> tuple[Marks, Marks]:
+    """Return the marks of the HTML and of the text; the token makes sure that no paper holds one."""
+    return Marks(f"<!--~{token}", "-->", token), Marks(f"\x02{token}", "\x03", token)
+
+
 def _marked_pages(issue: Issue, view: "partial[IssueView]", templates: MailTemplates) -> dict[str, str]:
     """Render an issue with every paper in every tier, marked."""
     everything = view(Arrangement(issue.digest.entries, issue.digest.entries, issue.digest.entries))
     told = repr(issue)
     number = 0
-    while f"__{number}_" in told:  # no paper can pass for a gap
+    while f"__{number}_" in told:  # so that no paper can pass for a mark or a gap
         number += 1
-    in_html, in_text = (Marks(*sides, f"__{number}_") for sides in (COMMENTS, CONTROLS))
+    in_html, in_text = _marks(f"__{number}_")
     marked = everything.marked(in_html.slot)
     reader = ReaderView(*(in_html.slot(name) for name in ReaderView.__dataclass_fields__))
     return {

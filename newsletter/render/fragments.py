@@ -98,8 +98,8 @@ class Plain:
 class Marks:
     """What stands in a page that is to be taken apart: the two sides of a mark, and the beginning of a token.
 
-    In HTML the marks are comments, which escaped words can never hold; in text they are control characters, which
-    `visible` takes out of all words. Tokens have to stand in addresses too, so they are letters.
+    In HTML the marks are comments, which leave no trace in a mail program; in text they are control characters. Tokens
+    have to stand in addresses too, so they are letters.
     """
 
     opening: str

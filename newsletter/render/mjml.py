@@ -14,6 +14,8 @@ from newsletter.errors import TemplateError
 COMMENT = re.compile(r"<!--(?![~\[<>]).*?-->", re.DOTALL)
 # White space around table rows: MJML drops it in some places, so that marks would change what is left.
 BETWEEN_ROWS = re.compile(r"(?<=>)\s+(?=(?:<!--~[^>]*-->\s*)*</?(?:tbody|tr)\b)")
+TITLE = re.compile(r"<mj-title>(.*?)</mj-title>", re.DOTALL)
+NO_TITLE = "no title yet"
 POSITION = re.compile(r"at position (\d+)")
 
 
@@ -26,11 +28,14 @@ def to_html(source: str, css: str) -> str:
     from mjml import mjml2html
 
     source = COMMENT.sub("", source)  # those of the person who edits; marks and Outlook's conditions stay
+    source, title = _without_title(source)
     try:
         # fonts={}: otherwise a font name such as Roboto adds a remote stylesheet.
         html = mjml2html(source, fonts={}, disable_comments=False)
     except ValueError as fault:
         raise TemplateError(f"mail template: {_located(str(fault), source)}") from None
+    for place in ("<title>{}</title>", 'aria-label="{}"'):
+        html = html.replace(place.format(NO_TITLE), place.format(title), 1)
     html = html.replace("<!doctype html>", "<!DOCTYPE html>", 1)  # premailer drops the small one: quirks mode
     html = re.sub(r"<style(?=[ >])", '<style data-premailer="ignore"', html)  # MJML's own styles stay as they are
     inlined = _premailer()(
@@ -71,6 +76,12 @@ def _premailer() -> Any:
             """Do nothing: we want none of those attributes, and looking for them takes a tenth of the time."""
 
     return OncePerSheet
+
+
+def _without_title(source: str) -> tuple[str, str]:
+    """Take the title out: MJML writes it into an attribute as Rust would print it, quotes and all."""
+    found = TITLE.search(source)
+    return (TITLE.sub(f"<mj-title>{NO_TITLE}</mj-title>", source, count=1), found[1].strip()) if found else (source, "")
 
 
 def _located(fault: str, source: str) -> str:
