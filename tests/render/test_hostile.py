@@ -1,7 +1,6 @@
 """A hundred hostile papers and readers to an issue: every mail stays inert, and says what rendering it alone says."""
 
 import random
-import re
 
 import pytest
 
@@ -16,6 +15,7 @@ from tests.render.test_message import NAMES
 
 # What may be amiss in such a mail without harm: two papers of one title, words that look like a gap, and an editor's
 # own preheader of any length.
+HARMLESS = {*"html head title meta style body div table tbody tr td h1 h2 p span a".split()}  # noqa: SIM905 - one line reads better than sixteen
 FORGIVEN = {"links", "gaps", "preheader"}
 
 
@@ -31,15 +31,15 @@ def hold(seed: int) -> None:
         assert mail.message.keys() == NAMES
         assert [defect for part in mail.message.walk() for defect in part.defects] == []
         assert {address.partition(":")[0].lower() for address, _ in mail.links} <= {"https", "http", "mailto"}
-        assert not re.search(r"<(?:script|img|svg|style>\*|b>)|on(?:error|load|mouseover)=", _markup(mail.html))
+        assert _tags(mail) <= HARMLESS
+        assert not [name for node in mail.tree.iter() for name in node.attrib if str(name).startswith("on")]
     assert {found.name for found in check(content) if found.state == "fail"} <= FORGIVEN
     plain = plain_message_for(made, TEMPLATES, reader, choice, date=NOON)
     assert parts(content) == parts(plain.content)
 
 
-def _markup(html: str) -> str:
-    """Return the tags alone: what stands between them is text, and quoted attribute values are no markup."""
-    return "".join(re.sub(r"\"[^\"]*\"|'[^']*'", "", tag) for tag in re.findall(r"<[a-zA-Z][^>]*>", html))
+def _tags(mail: Reading) -> set[str]:
+    return {str(node.tag) for node in mail.tree.iter() if isinstance(node.tag, str)}
 
 
 @pytest.mark.parametrize("seed", range(10))
