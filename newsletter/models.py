@@ -235,6 +235,7 @@ class Verdict(StrEnum):
     ACCEPTED = "accepted"
     REFUSED = "refused"  # for good, because of this address or this message
     BARRED = "barred"  # the relay refuses the sender: a quota, a policy; nothing is wrong with the message
+    SUSPECT = "suspect"  # a refusal at one reader that may be about the sender; several in a row are
     POSTPONED = "postponed"  # 4xx, or the connection broke before the dot
     UNKNOWN = "unknown"  # the dot went out and no answer came
     UNTRIED = "untried"  # drawn, but its dot was never written

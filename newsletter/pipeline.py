@@ -163,8 +163,9 @@ def deliver(parts: Parts, issue: Issue, watch: Watch = lambda _tally: lambda _de
 
 
 def unfinished(parts: Parts) -> list[str]:
-    """Return the keys of issues with copies that wait for another try, oldest first; after three days none waits."""
-    return parts.ledger.unfinished(parts.clock() - MAXIMUM_AGE)
+    """Give up copies that have waited for three days; return the issues with copies that still wait, oldest first."""
+    parts.ledger.give_up(parts.clock() - MAXIMUM_AGE)
+    return parts.ledger.unfinished()
 
 
 def work_off(parts: Parts, key: str, watch: Watch = lambda _tally: lambda _delivery: None) -> Tally:

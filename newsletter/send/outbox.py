@@ -39,10 +39,10 @@ class OutboxTransport:
     def _write(self, message: Message, before_dot: BeforeDot) -> Outcome:
         name = message.id.replace("/", "_").replace(":", "_")
         draft, final = self.folder / "tmp" / name, self.folder / "new" / name
-        if final.exists() or any((self.folder / "cur").glob(f"{name}:*")):
-            before_dot(message)
-            return Outcome(Verdict.ACCEPTED, text=ALREADY_THERE)
         try:
+            if final.exists() or any((self.folder / "cur").glob(f"{name}:*")):
+                before_dot(message)
+                return Outcome(Verdict.ACCEPTED, text=ALREADY_THERE)
             with draft.open("wb") as file:
                 file.write(message.content.replace(b"\r\n", b"\n"))
                 file.flush()

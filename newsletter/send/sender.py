@@ -17,12 +17,13 @@ from datetime import datetime
 from newsletter.errors import NewsletterError, RelayError
 from newsletter.models import Delivery, Message, Outcome, State, Subscriber, Verdict
 from newsletter.send.base import Transport
-from newsletter.send.outcomes import DoubtPolicy, after
+from newsletter.send.outcomes import DoubtPolicy, after, printable
 from newsletter.store.engine import boot_id
 from newsletter.store.ledger import LEASE, Choose, Claimant, Ledger
 
 BATCH = 20  # deliveries a claim takes; what a power loss can put in doubt, per connection
-LOGIN_WANTED = 530  # RFC 4954 section 6
+LOGIN_WANTED = 530  # RFC 4954 section 6; RFC 3207 section 4 uses it for TLS
+SUSPECTS = 3  # refusals in a row that may be about the sender, with nobody served between, until they are
 PATIENCE = 3  # connections in a row that may be lost without an answer to a single message
 
 Compose = Callable[[Delivery, Subscriber], Message]
@@ -87,6 +88,7 @@ class _Line:
         self._waiting: deque[tuple[Delivery, Subscriber]] = deque()  # claimed, not yet drawn
         self._fresh_until = sender.clock()
         self._drawn: dict[str, Delivery] = {}  # by Message-ID, in order: drawn, not yet settled
+        self._suspects = 0
 
     def run(self) -> None:
         """Open connections until nothing is due."""
@@ -119,7 +121,7 @@ class _Line:
             delivery, reader = self._waiting.popleft()
             try:
                 message = self._sender.compose(delivery, reader)
-            except NewsletterError:
+            except (NewsletterError, OSError, MemoryError):  # no fault of this copy: the next would fail as well
                 self._waiting.appendleft((delivery, reader))
                 raise
             except Exception as fault:  # noqa: BLE001 - one poisoned copy must not stop the rest
@@ -135,12 +137,12 @@ class _Line:
         settled = after(delivery, outcome, self._sender.clock(), self._sender.doubt)
         self._sender.ledger.settle([settled])
         self._sender.progress(settled)
-        if outcome.verdict is Verdict.BARRED:
-            said = f"{outcome.code} {outcome.text}"
-            mend = "settle this with whoever runs it and run again; nobody was struck off"
-            if outcome.code == LOGIN_WANTED:
-                mend = "set smtp.username and smtp.password"
-            raise RelayError(f"{self._sender.transport.name}: refuses this sender: {said}; {mend}")
+        if outcome.verdict is Verdict.ACCEPTED:
+            self._suspects = 0
+        self._suspects += outcome.verdict is Verdict.SUSPECT
+        if outcome.verdict is Verdict.BARRED or self._suspects == SUSPECTS:
+            said = printable(f"{outcome.code} {outcome.text}")
+            raise RelayError(f"{self._sender.transport.name}: refuses this sender: {said}; {_mend(outcome)}")
 
     def _refill(self) -> bool:
         """Make sure that something is claimed; False when nothing is due or the run is to stop."""
@@ -158,3 +160,11 @@ class _Line:
         """Return what was claimed and never drawn; what was drawn is for `recover`, which knows its phase."""
         self._sender.ledger.settle([replace(delivery, state=State.QUEUED) for delivery, _reader in self._waiting])
         self._waiting.clear()
+
+
+def _mend(outcome: Outcome) -> str:
+    if "starttls" in outcome.text.casefold():
+        return 'set smtp.security = "starttls"'
+    if outcome.code == LOGIN_WANTED:
+        return "set smtp.username and smtp.password"
+    return "settle this with whoever runs it and run again; nobody was struck off"

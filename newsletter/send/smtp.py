@@ -17,9 +17,10 @@ from typing import Literal
 from newsletter.errors import RelayError
 from newsletter.models import Message, Outcome, Verdict
 from newsletter.send.base import BeforeDot
-from newsletter.send.outcomes import verdict_of
+from newsletter.send.outcomes import printable, verdict_of
 
 CONNECT_SECONDS = 30
+GOODBYE_SECONDS = 5  # nothing depends on the answer to QUIT
 CLOSING = 421  # the relay closes the channel, whatever was asked (RFC 5321 section 3.8)
 LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 
@@ -54,14 +55,18 @@ class SmtpTransport:
             RelayError: connecting, TLS or AUTH failed.
         """
         with closing(connect(self.relay)) as session:
+            used = False
             for message in messages:
                 if message is None:
                     continue
-                outcome, alive = _Transaction(session, message).run(before_dot)
+                outcome, alive = _Transaction(session, message, used=used).run(before_dot)
                 yield outcome
                 if not alive:
                     return
+                used = True
             with suppress(smtplib.SMTPException, OSError):
+                if session.sock is not None:
+                    session.sock.settimeout(GOODBYE_SECONDS)
                 session.quit()
 
 
@@ -91,27 +96,36 @@ def connect(relay: Relay) -> smtplib.SMTP:
         raise _fault(relay, "no answer in time", "check smtp.port, smtp.security and the firewall") from None
     except smtplib.SMTPResponseException as fault:
         raise _fault(relay, f"refuses the connection: {_said(fault)}", "run again later") from None
+    except UnicodeError:  # a label that is empty or too long
+        raise _fault(relay, "is no host name", "check smtp.host") from None
     except (smtplib.SMTPException, OSError) as fault:
         raise _fault(relay, f"connection failed ({fault})", "run again later") from None
     return _logged_in(session, relay)
 
 
 class _Transaction:
-    """One message on its way through MAIL, RCPT, DATA, body and dot."""
+    """One message on its way through MAIL, RCPT, DATA, body and dot.
 
-    def __init__(self, session: smtplib.SMTP, message: Message) -> None:
+    `used` says that the connection has carried another before: then a relay that ends it at MAIL has taken as many
+    messages as it takes on one connection, and this one was not tried.
+    """
+
+    def __init__(self, session: smtplib.SMTP, message: Message, *, used: bool) -> None:
         self._session = session
         self._message = message
+        self._ended_if_lost = used
 
     def run(self, before_dot: BeforeDot) -> tuple[Outcome, bool]:
         """Return the outcome, and whether the connection can carry another message."""
         try:
             refused = self._envelope()
             if refused:
-                return refused, refused.code != CLOSING and self._reset()
+                alive = refused.code != CLOSING and self._reset()
+                return refused, alive
             self._session.send(_stuffed(self._message.content))
         except (smtplib.SMTPException, OSError) as fault:
-            return Outcome(Verdict.POSTPONED, text=f"connection lost before the message was complete ({fault})"), False
+            said = f"connection lost before the message was complete ({fault})"
+            return Outcome(Verdict.UNTRIED if self._ended_if_lost else Verdict.POSTPONED, text=said), False
         if not before_dot(self._message):
             return Outcome(Verdict.UNTRIED), False  # closing without the dot: the relay drops what it has
         try:
@@ -133,6 +147,9 @@ class _Transaction:
         for phase, command, good in steps:
             self._session.putcmd(command)
             code, text = self._reply()
+            if code == CLOSING and self._ended_if_lost:
+                return Outcome(Verdict.UNTRIED, code, text)
+            self._ended_if_lost = False
             if code not in good:
                 return Outcome(verdict_of(phase, code, text), code, text)
         return None
@@ -141,7 +158,7 @@ class _Transaction:
         code, text = self._session.getreply()
         if not 200 <= code < 600:  # noqa: PLR2004 - anything else is no SMTP reply
             raise smtplib.SMTPServerDisconnected(f"no SMTP reply: {text[:80]!r}")
-        return code, " ".join(text.decode("utf-8", "replace").split())
+        return code, printable(text.decode("utf-8", "replace"))
 
     def _reset(self) -> bool:
         """Forget the refused transaction; without it the next MAIL is answered 503."""
@@ -177,12 +194,16 @@ def _logged_in(session: smtplib.SMTP, relay: Relay) -> smtplib.SMTP:
         session.login(relay.username, relay.password or "")
     except smtplib.SMTPAuthenticationError as fault:
         session.close()
-        mend = "check smtp.username and smtp.password"
+        later = 400 <= fault.smtp_code < 500  # noqa: PLR2004 - RFC 4954 section 6: 454 is the server's own trouble
+        mend = "run again later" if later else "check smtp.username and smtp.password"
         raise _fault(relay, f"refuses user {relay.username}: {_said(fault)}", mend) from None
     except smtplib.SMTPNotSupportedError:
         session.close()
         raise _fault(relay, "offers no login", "remove smtp.username, or check smtp.port and smtp.security") from None
-    except (smtplib.SMTPException, OSError) as fault:
+    except UnicodeError:
+        session.close()
+        raise _fault(relay, "a login is not ASCII", "check smtp.username and smtp.password") from None
+    except (smtplib.SMTPException, OSError, ValueError) as fault:  # ValueError: a challenge that is no base64
         session.close()
         raise _fault(relay, f"login failed ({fault})", "run again later") from None
     return session
@@ -190,7 +211,7 @@ def _logged_in(session: smtplib.SMTP, relay: Relay) -> smtplib.SMTP:
 
 def _said(fault: smtplib.SMTPResponseException) -> str:
     text = fault.smtp_error.decode("utf-8", "replace") if isinstance(fault.smtp_error, bytes) else fault.smtp_error
-    return f"{fault.smtp_code} {' '.join(text.split())[:200]}"
+    return printable(f"{fault.smtp_code} {text}")[:200]
 
 
 def _fault(relay: Relay, what: str, mend: str) -> RelayError:

@@ -94,7 +94,8 @@ class Database:
         if self.path is None:
             yield
             return
-        path = self.path.with_name(self.path.name + ".lock")
+        real = self.path.resolve()  # one lock, by whatever name the database is known
+        path = real.with_name(real.name + ".lock")
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as fault:
@@ -104,6 +105,9 @@ class Database:
         except BlockingIOError:
             os.close(descriptor)
             raise BusyError(f"{self.path}: another run is sending from this database; wait for it to end") from None
+        except OSError as fault:
+            os.close(descriptor)
+            raise DatabaseError(f"{path}: {fault.strerror}; keep the database on a disk that knows locks") from None
         try:
             yield
         finally:
@@ -136,7 +140,7 @@ def boot_id() -> str:
 def _parse(url: str) -> URL:
     try:
         return make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number
         raise SettingsError(
             "database_url: is no database URL; write it like sqlite:///var/newsletter.sqlite3"
         ) from None
@@ -166,8 +170,6 @@ def _engine(url: str, *, in_memory: bool) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
-    else:
-        event.listen(engine, "begin", _begin_postgresql)
     return engine
 
 
@@ -185,9 +187,3 @@ def _begin_sqlite(connection: Connection) -> None:
         return
     connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if options['durable'] else 'NORMAL'}")
     connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _begin_postgresql(connection: Connection) -> None:
-    options = connection.get_execution_options()
-    if options.get("writes") and not options["durable"]:
-        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")

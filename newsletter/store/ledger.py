@@ -107,19 +107,23 @@ class Ledger:
     def mark(self, one: Delivery, now: datetime) -> bool:
         """Note that the final dot of this delivery is about to be written; False means it must not be.
 
-        Not durable against power loss (the claim is): see `recover`.
+        On SQLite not durable against power loss (the claim is): see `recover`. The lease starts anew, so that it cannot
+        end while the relay thinks.
         """
         statement = (
             update(delivery)
             .where(self._is(one), delivery.c.state == State.CLAIMED.value, delivery.c.lease_until > now)
-            .values(state=State.SENDING.value)
+            .values(state=State.SENDING.value, lease_until=now + LEASE)
         )
         with self._database.writing(durable=False) as connection:
             return connection.execute(statement).rowcount == 1
 
     def settle(self, deliveries: Iterable[Delivery]) -> None:
-        """Write where these deliveries came to rest; one that another owner took meanwhile is left to them."""
-        moving = [State.CLAIMED.value, State.SENDING.value]
+        """Write where these deliveries came to rest; one that another owner took meanwhile is left to them.
+
+        One that was put in doubt meanwhile is settled all the same: its relay has answered after all.
+        """
+        moving = [State.CLAIMED.value, State.SENDING.value, State.IN_DOUBT.value]
         with self._database.writing(durable=False) as connection:
             for one in deliveries:
                 statement = update(delivery).where(self._is(one), delivery.c.state.in_(moving))
@@ -128,8 +132,9 @@ class Ledger:
     def recover(self, claimant: Claimant, now: datetime, doubted: Doubted, *, sole_sender: bool) -> int:
         """Take back what dead owners held; return how many deliveries that were.
 
-        A claim whose dot was not due goes back to the queue. One marked `sending` is in doubt by `process`; after a
-        reboot marks may be missing, so every claim of that boot is in doubt by `power`.
+        A claim whose dot was not due goes back to the queue. One marked `sending` is in doubt by `process`; on SQLite a
+        reboot may have cost marks, so every claim of an earlier boot is in doubt by `power`. A database server's marks
+        are durable, whatever became of the machine that sent.
 
         Args:
             claimant: who asks; its own claims are left alone.
@@ -144,7 +149,7 @@ class Ledger:
             rows = connection.execute(select(*COLUMNS).where(where).with_for_update(skip_locked=True)).all()
             for row in rows:
                 one = _delivery(row)
-                if row.boot_id != claimant.boot_id:
+                if self._database.is_sqlite and row.boot_id != claimant.boot_id:
                     one = doubted(one, Cause.POWER)
                 elif one.state is State.SENDING:
                     one = doubted(one, Cause.PROCESS)
@@ -161,13 +166,24 @@ class Ledger:
         with self._database.writing() as connection:
             connection.execute(statement.values(next_attempt_at=now))
 
-    def unfinished(self, since: datetime) -> list[str]:
-        """Return the issues due since then of which a copy may still go out, oldest first."""
+    def give_up(self, before: datetime) -> None:
+        """End what has waited since before that moment: nobody wants news that old."""
+        old = and_(delivery.c.list_id == self._list_id, delivery.c.due_at < before)
+        waiting = delivery.c.state.in_([State.QUEUED.value, State.DEFERRED.value])
+        reply = func.coalesce(literal("gave up: ") + delivery.c.reply, literal("gave up: it waited too long"))
+        with self._database.writing() as connection:
+            failed = update(delivery).where(old, waiting)
+            connection.execute(failed.values(state=State.FAILED.value, next_attempt_at=None, reply=reply))
+            held = update(delivery).where(old, delivery.c.state == State.IN_DOUBT.value)
+            connection.execute(held.values(next_attempt_at=None))
+
+    def unfinished(self) -> list[str]:
+        """Return the issues of which a copy may still go out, oldest first."""
         moving = [State.QUEUED.value, State.DEFERRED.value, State.CLAIMED.value, State.SENDING.value]
         again = and_(delivery.c.state == State.IN_DOUBT.value, delivery.c.next_attempt_at.is_not(None))
         statement = (
             select(delivery.c.issue_key)
-            .where(delivery.c.list_id == self._list_id, delivery.c.due_at >= since)
+            .where(delivery.c.list_id == self._list_id)
             .where(or_(delivery.c.state.in_(moving), again))
             .group_by(delivery.c.issue_key)
             .order_by(func.min(delivery.c.due_at), delivery.c.issue_key)
@@ -232,6 +248,8 @@ def _due(list_id: str, issue: str, now: datetime) -> Select[Any]:
 
 def _decide(row: Row[Any], claimant: Claimant, choose: Choose) -> tuple[Delivery, Subscriber]:
     one, reader = _delivery(row), from_row(row)
+    if not reader.active and one.state is State.IN_DOUBT:
+        return replace(one, next_attempt_at=None), reader  # it may have arrived: only its resend is off
     if not reader.active:
         return replace(one, state=State.SUPPRESSED, reply=LEFT), reader
     if one.choice is None:
@@ -256,6 +274,7 @@ def _take(list_id: str) -> Update:
             choice=bindparam("new_choice"),
             format=bindparam("new_format"),
             reply=bindparam("new_reply"),
+            next_attempt_at=bindparam("new_attempt"),
         )
     )
 
@@ -270,6 +289,7 @@ def _taken(one: Delivery) -> dict[str, Any]:
         "new_choice": _written(one.choice) if one.choice else None,
         "new_format": one.format.value,
         "new_reply": one.reply,
+        "new_attempt": one.next_attempt_at,
     }
 
 

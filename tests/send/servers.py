@@ -90,6 +90,7 @@ class FaultyServer(socketserver.ThreadingTCPServer):
         self.times = dict.fromkeys(faults, times)
         self.lock = threading.Lock()
         self.taken: list[bytes] = []
+        self.one_each = False  # ends the connection after each message
 
     @property
     def port(self) -> int:
@@ -154,7 +155,7 @@ class _Conversation(socketserver.StreamRequestHandler):
             return False
         self.last = fault or "250 2.0.0 taken"
         self.wfile.write(self.last.encode() + b"\r\n")
-        return not self.last.startswith("421")
+        return not self.last.startswith("421") and not self.server.one_each
 
 
 @contextmanager

@@ -31,10 +31,14 @@ def a_delivery(attempts: int = 0, doubts: int = 0) -> Delivery:
         ("rcpt", 552, "5.2.2 mailbox over quota", Verdict.REFUSED),
         ("rcpt", 552, "Mailbox quota exceeded", Verdict.REFUSED),
         ("mail", 550, "sender rejected", Verdict.BARRED),
-        ("rcpt", 550, "Daily user sending quota exceeded", Verdict.BARRED),
-        ("dot", 550, "5.7.26 unauthenticated", Verdict.BARRED),
-        ("rcpt", 550, "5.4.5 Daily user sending quota exceeded", Verdict.BARRED),
-        ("dot", 554, "Message rejected: Email address is not verified", Verdict.BARRED),
+        ("rcpt", 550, "Daily user sending quota exceeded", Verdict.SUSPECT),
+        ("dot", 550, "5.7.26 unauthenticated", Verdict.SUSPECT),
+        ("rcpt", 550, "5.4.5 Daily user sending quota exceeded", Verdict.SUSPECT),
+        ("dot", 554, "Message rejected: Email address is not verified", Verdict.SUSPECT),
+        ("rcpt", 550, "5.1.8 Access denied, bad outbound sender", Verdict.SUSPECT),
+        ("rcpt", 504, "5.5.2 <news@localhost>: Sender address rejected", Verdict.SUSPECT),
+        ("rcpt", 550, "too many messages today", Verdict.SUSPECT),
+        ("rcpt", 550, "Address r1 not verified", Verdict.REFUSED),
     ],
 )
 def test_a_reply_means_what_its_enhanced_code_and_phase_say(phase: str, code: int, text: str, verdict: Verdict) -> None:
@@ -50,6 +54,7 @@ def test_a_reply_means_what_its_enhanced_code_and_phase_say(phase: str, code: in
         (Verdict.UNKNOWN, State.IN_DOUBT, 1),
         (Verdict.UNTRIED, State.QUEUED, 0),
         (Verdict.BARRED, State.QUEUED, 0),
+        (Verdict.SUSPECT, State.DEFERRED, 1),
     ],
 )
 def test_each_verdict_leads_to_its_state(verdict: Verdict, state: State, attempts: int) -> None:
@@ -81,3 +86,8 @@ def test_a_message_lost_with_the_connection_is_sent_again_once_and_then_held() -
 @pytest.mark.parametrize("cause", [Cause.PROCESS, Cause.POWER])
 def test_what_a_dead_process_or_machine_left_in_doubt_is_held(cause: Cause) -> None:
     assert DoubtPolicy().doubted(a_delivery(), cause, NOON).next_attempt_at is None
+
+
+def test_a_relays_words_are_kept_without_what_breaks_a_terminal_or_a_database() -> None:
+    settled = after(a_delivery(), Outcome(Verdict.REFUSED, 550, "no\x00such \x1b[31muser\r\n"), NOON, HELD)
+    assert settled.reply == "550 no such [31muser"

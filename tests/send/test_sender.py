@@ -10,7 +10,7 @@ from newsletter.models import Delivery, Message, State, Subscriber
 from newsletter.send.base import Transport
 from newsletter.send.outbox import OutboxTransport
 from newsletter.send.outcomes import DoubtPolicy
-from newsletter.send.sender import PATIENCE, Sender, claimant
+from newsletter.send.sender import PATIENCE, SUSPECTS, Sender, claimant
 from newsletter.send.smtp import Relay, SmtpTransport
 from newsletter.store.ledger import LEASE
 from tests.conftest import Rights
@@ -116,3 +116,37 @@ def test_a_relay_that_loses_every_connection_is_given_up_and_everybody_waits(boo
         with pytest.raises(RelayError, match="loses every connection"):
             sender(books, transport).run(ISSUE.key, claimant())
     assert books.states() == {State.DEFERRED: PATIENCE}
+
+
+def through(port: int) -> SmtpTransport:
+    return SmtpTransport(Relay(host="127.0.0.1", port=port, security="none", timeout=5))
+
+
+def test_one_reader_whose_host_refuses_us_keeps_nobody_else_waiting(books: Books) -> None:
+    with faulty_server({"RCPT": "550 5.7.1 recipient does not accept mail from you"}, times=1) as server:
+        sender(books, through(server.port)).run(ISSUE.key, claimant())
+    assert books.states() == {State.SENT: 2, State.DEFERRED: 1}
+
+
+def test_a_relay_that_refuses_the_sender_reader_after_reader_stops_the_run_and_fails_nobody(tmp_path: Path) -> None:
+    books = Books(tmp_path / "db", [a_reader(f"r{number}") for number in range(9)])
+    with faulty_server({"RCPT": "550 5.1.8 bad outbound sender"}) as server, pytest.raises(RelayError, match=r"5\.1\.8"):
+        sender(books, through(server.port)).run(ISSUE.key, claimant())
+    assert books.states() == {State.DEFERRED: SUSPECTS, State.QUEUED: 9 - SUSPECTS}
+
+
+def test_a_relay_that_takes_one_message_a_connection_gets_them_all(books: Books) -> None:
+    with faulty_server({"RSET": "drop"}) as server:
+        server.one_each = True
+        sender(books, through(server.port)).run(ISSUE.key, claimant())
+    assert books.states() == {State.SENT: 3}
+    assert len(server.taken) == 3
+
+
+def test_a_full_disk_stops_the_run_and_fails_nobody(books: Books, tmp_path: Path) -> None:
+    def full(_delivery: Delivery, _reader: Subscriber) -> Message:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        sender(books, OutboxTransport(tmp_path / "outbox"), full).run(ISSUE.key, claimant())
+    assert books.states() == {State.QUEUED: 3}

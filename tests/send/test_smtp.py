@@ -11,7 +11,8 @@ import trustme
 
 from newsletter.errors import RelayError
 from newsletter.models import Message, Outcome, Verdict
-from newsletter.send.smtp import Relay, SmtpTransport
+from newsletter.send.sender import _mend
+from newsletter.send.smtp import Relay, SmtpTransport, connect
 from tests.make import a_message
 from tests.send.servers import PASSWORD, USER, faulty_server, mail_server
 
@@ -122,7 +123,7 @@ def test_an_unknown_host_is_named() -> None:
         ({"MAIL": "what is this"}, Verdict.POSTPONED),
         ({"RCPT": "450 4.2.0 greylisted"}, Verdict.POSTPONED),
         ({"RCPT": "550 5.1.1 no such user"}, Verdict.REFUSED),
-        ({"RCPT": "550 5.7.1 denied"}, Verdict.BARRED),
+        ({"RCPT": "550 5.7.1 denied"}, Verdict.SUSPECT),
         ({"RCPT": "drop"}, Verdict.POSTPONED),
         ({"DATA": "554 no"}, Verdict.REFUSED),
         ({"DATA": "drop"}, Verdict.POSTPONED),
@@ -193,3 +194,31 @@ def test_silence_after_the_dot_is_unknown_once_the_wait_is_over() -> None:
         [outcome] = send(relay(listener.getsockname()[1], timeout=0.3), a_message())
         thread.join(5)
     assert outcome.verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize("ended", ["drop", "421 4.7.0 too many messages on this connection"])
+def test_a_connection_that_ends_between_two_messages_leaves_the_second_untried(ended: str) -> None:
+    with faulty_server({"MAIL": ended}) as server:
+        server.times["MAIL"] = 0
+        outcomes = []
+        for outcome in SmtpTransport(relay(server.port)).deliver(iter([a_message(1), a_message(2)]), lambda _m: True):
+            outcomes.append(outcome.verdict)
+            server.times["MAIL"] = 1
+    assert outcomes == [Verdict.ACCEPTED, Verdict.UNTRIED]
+
+
+def test_a_relay_that_wants_tls_is_told_of_with_the_right_mend() -> None:
+    assert _mend(Outcome(Verdict.BARRED, 530, "5.7.0 Must issue a STARTTLS command first")).startswith(
+        "set smtp.security"
+    )
+    assert "username" in _mend(Outcome(Verdict.BARRED, 530, "5.7.0 Authentication required"))
+
+
+def test_a_name_that_is_no_host_is_one_line() -> None:
+    with pytest.raises(RelayError, match=r"is no host name; check smtp\.host"):
+        connect(Relay(host="smtp..example.org", port=25, security="none"))
+
+
+def test_a_silent_goodbye_holds_nobody_up() -> None:
+    with faulty_server({"QUIT": "drop"}) as server:
+        assert send(relay(server.port), a_message())[0].verdict is Verdict.ACCEPTED

@@ -226,3 +226,38 @@ def test_the_sum_always_holds(tmp_path_factory: pytest.TempPathFactory, walk: li
         elif step == "leave":
             books.subscribers.follow_file([a_reader(name) for name in names[1:]])
         assert books.ledger.tally(ISSUE.key).audience == len(names)
+
+
+def test_a_mark_starts_the_lease_anew_so_that_it_cannot_end_while_the_relay_thinks(books: Books) -> None:
+    [one, *_] = books.claim()
+    late = NOON + LEASE - timedelta(minutes=1)
+    assert books.ledger.mark(one, late)
+    assert books.ledger.recover(OTHER, late + timedelta(minutes=10), held, sole_sender=False) == 2
+    assert books.states() == {State.QUEUED: 2, State.SENDING: 1}
+
+
+def test_an_answer_that_comes_after_all_settles_what_was_put_in_doubt(books: Books) -> None:
+    [one, *_] = books.claim()
+    books.ledger.mark(one, NOON)
+    books.ledger.recover(OTHER, NOON + 2 * LEASE, held, sole_sender=False)
+    books.ledger.settle([replace(one, state=State.SENT)])
+    assert books.states()[State.SENT] == 1
+
+
+def test_what_has_waited_too_long_is_given_up_with_the_reason(books: Books) -> None:
+    [one, two, _three] = books.claim()
+    books.ledger.settle([replace(one, state=State.DEFERRED, next_attempt_at=NOON, reply="450 later")])
+    books.ledger.settle([replace(two, state=State.QUEUED)])
+    books.ledger.give_up(NOON)
+    assert State.FAILED not in books.states()
+    books.ledger.give_up(NOON + timedelta(seconds=1))
+    given_up = {d.reply for d, _ in books.ledger.of_issue(ISSUE.key) if d.state is State.FAILED}
+    assert given_up == {"gave up: 450 later", "gave up: it waited too long"}
+
+
+def test_who_leaves_while_their_copy_is_in_doubt_stays_in_doubt(books: Books) -> None:
+    [one, *_] = books.claim()
+    books.ledger.settle([replace(one, state=State.IN_DOUBT, cause=Cause.NETWORK, doubts=1, next_attempt_at=NOON)])
+    books.subscribers.follow_file([])
+    books.claim(limit=9)
+    assert books.states()[State.IN_DOUBT] == 1
