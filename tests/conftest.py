@@ -7,9 +7,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # The same examples in every run, however busy the machine is.
 settings.register_profile("steady", deadline=None, derandomize=True)
@@ -21,7 +25,20 @@ ROOT = Path(__file__).parent.parent
 Rights = Callable[[], AbstractContextManager[None]]
 
 # What to type when a program that a test needs is missing.
-INSTALL = {"chromium": "apt-get install chromium"}
+INSTALL = {
+    "chromium": "apt-get install chromium fonts-liberation",
+    "node": "apt-get install nodejs npm",
+    "spamassassin": "apt-get install spamassassin",
+}
+
+
+SWITCHES = [
+    "--no-sandbox",  # root, as in most containers, may not start the sandbox
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # no name leads anywhere
+]
 
 
 @pytest.fixture(scope="session")
@@ -34,19 +51,37 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def require() -> Callable[[str], str]:
+def missing() -> Callable[[str], NoReturn]:
+    """Return a function that skips a test for want of a tool, or fails it where all tools have to be there."""
+
+    def stop(message: str) -> NoReturn:
+        if os.environ.get("NEWSLETTER_TEST_REQUIRE") == "all":
+            pytest.fail(message)
+        pytest.skip(message)
+
+    return stop
+
+
+@pytest.fixture(scope="session")
+def require(missing: Callable[[str], NoReturn]) -> Callable[[str], str]:
     """Return a function that finds a system program, or skips with the line that installs it."""
 
     def find(program: str) -> str:
-        found = shutil.which(program)
-        if found is None:
-            missing = f"{program} is not installed: {INSTALL[program]}"
-            if os.environ.get("NEWSLETTER_TEST_REQUIRE") == "all":
-                pytest.fail(missing)
-            pytest.skip(missing)
-        return found
+        return shutil.which(program) or missing(f"{program} is not installed: {INSTALL[program]}")
 
     return find
+
+
+@pytest.fixture(scope="session")
+def browser(require: Callable[[str], str]) -> "Iterator[Browser]":
+    """Yield a Chromium that reaches this machine only, one for all tests of a worker."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = require("chromium")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=SWITCHES)
+        yield started
+        started.close()
 
 
 @pytest.fixture

