@@ -235,16 +235,10 @@ def _links(mail: Reading) -> Faults:
 
 
 def _same_links(mail: Reading) -> Faults:
-<<<<<<< HEAD
-    told = re.findall(r"(?:https?|mailto):\S+", mail.text, re.IGNORECASE)
-    in_html, in_text = {address for address, _ in mail.links}, set(told)
-    yield from (f"only in the HTML: {address[:60]}" for address in sorted(in_html - in_text))
-=======
-    told = {_escaped(address) for address in re.findall(r"(?:https?|mailto):\S+", mail.text)}
+    told = {_escaped(address) for address in re.findall(r"(?:https?|mailto):\S+", mail.text, re.IGNORECASE)}
     in_html, in_text = {_escaped(address) for address, _ in mail.links if address}, told
     ends_in_words = {address.rstrip(".,;:!?)") for address in told}
     yield from (f"only in the HTML: {address[:60]}" for address in sorted(in_html - in_text - ends_in_words))
->>>>>>> 911172b (Find what lint let pass, and let pass what a paper may say)
     # A title may hold an address, which nobody made a link of.
     own_lines = {_escaped(line.strip()) for line in mail.text.split("\n")}
     yield from (f"only in the text: {address[:60]}" for address in sorted((in_text & own_lines) - in_html))
