@@ -25,7 +25,7 @@ CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 NOTHING = {"None", "nan", "undefined"}
 NOTHING_IN_ADDRESS = re.compile(r"(?:^|[/=:])(?:None|nan|undefined)(?=$|[/?&#])")
 TAG = re.compile(
-    r"</?(?:a|b|body|br|div|em|h[1-6]|head|html|i|img|li|p|span|strong|style|t[dr]|table|ul)(?:[\s/][^<>]*)?>"
+    r"</?(?:a|b|body|br|div|em|h[1-6]|head|html|i|img|li|p|span|strong|style|t[dr]|table|ul)(?:[ /][^<>\n]*)?>"
 )
 ENTITY = re.compile(r"&(?:amp|apos|gt|hellip|lt|mdash|nbsp|ndash|quot|zwnj|#\d+|#x[0-9a-f]+);", re.IGNORECASE)
 VAGUE = {"here", "click here", "read more", "more", "link", "read paper", "this", "learn more", "details"}

@@ -15,6 +15,7 @@ from newsletter.parts import Parts
 from newsletter.periods import daily, period_of
 from newsletter.rank.interests import choose
 from newsletter.render.compiled import HTML_BUDGET, Page
+from newsletter.render.lint import Finding, check, failed
 from newsletter.render.teaser import content_words
 from newsletter.render.words import preheader_of, subject_of, title_of
 from newsletter.settings import Settings
@@ -54,6 +55,10 @@ def page(parts: Parts, issue: Issue) -> Page:
     return pipeline.compile_issue(parts, issue).page(choose(issue, Preferences()))
 
 
+def faults(parts: Parts, issue: Issue) -> tuple[Finding, ...]:
+    return failed(check(pipeline.copy_for(parts, issue, a_reader()).content))
+
+
 def entries(issue: Issue) -> Iterator[str]:
     return (title_of(entry) for entry in issue.digest.entries)
 
@@ -65,8 +70,7 @@ def test_every_recorded_day_reads_and_renders(parts: Parts, issues: dict[date, I
         assert len(made.html.encode()) <= HTML_BUDGET
         said = " ".join(made.text.split())
         assert all(title in said for title in entries(issue))
-        message = pipeline.copy_for(parts, issue, a_reader())
-        assert b"__" not in message.content.split(b"\r\n\r\n", 1)[0]
+        assert faults(parts, issue) == ()
 
 
 def test_every_recorded_day_is_read_in_a_minute(parts: Parts, issues: dict[date, Issue]) -> None:
@@ -88,9 +92,8 @@ def test_every_recorded_week_and_month_renders(parts: Parts, cadence: Cadence) -
     for period in periods:
         issue = pipeline.prepare(parts, period, remember=False)
         assert issue
-        made = page(parts, issue)
-        assert len(made.html.encode()) <= HTML_BUDGET
-        subjects.add(made.subject)
+        assert faults(parts, issue) == ()
+        subjects.add(page(parts, issue).subject)
     assert len(subjects) == len(periods) > 10
 
 

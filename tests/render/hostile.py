@@ -96,7 +96,7 @@ def issue(chance: random.Random, papers: int = 100) -> Issue:
     if chance.random() < 0.3:
         wording = Wording(words(chance), words(chance), words(chance, 30))
         return Issue(
-            list_id=made.list_id, title=words(chance) or "x", digest=made.digest, size=made.size, wording=wording
+            list_id=made.list_id, title=f"{words(chance)} Papers", digest=made.digest, size=made.size, wording=wording
         )
     return made
 
