@@ -11,6 +11,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from newsletter.errors import TemplateError
 from newsletter.render import mjml, text
+from newsletter.render.contrast import colour_of
 from newsletter.render.fragments import Marks, Plain
 from newsletter.render.notices import NoticeView
 from newsletter.render.view import EntryView, IssueView, ReaderView, RiserView, SectionView
@@ -57,18 +58,21 @@ class Templates:
 
     @cached_property
     def theme(self) -> dict[str, Any]:
-        """The colours, fonts and sizes of theme.toml.
+        """The colours, fonts and sizes of theme.toml; what the user's own leaves out is the shipped one's.
 
         Raises:
-            TemplateError: theme.toml is missing or broken.
+            TemplateError: theme.toml is missing or broken, or a colour is none.
         """
-        path = next((found for folder in self.folders if (found := folder / "theme.toml").is_file()), None)
-        if path is None:
+        paths = [found for folder in reversed(self.folders) if (found := folder / "theme.toml").is_file()]
+        if not paths:
             raise TemplateError(f"theme.toml: not found in {self.folders[0]}; restore it from the shipped templates")
-        try:
-            return tomllib.loads(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
-            raise TemplateError(f"{path}: {fault}") from None
+        theme: dict[str, Any] = {}
+        for path in paths:
+            own = _read_theme(path)
+            theme |= {
+                name: theme.get(name, {}) | value if isinstance(value, dict) else value for name, value in own.items()
+            }
+        return theme
 
     def issue_html(self, issue: IssueView, reader: ReaderView, marks: Plain | Marks) -> str:
         """Return the HTML part of an issue: Jinja to MJML to premailer.
@@ -124,6 +128,24 @@ class Templates:
             raise TemplateError(f"template {_place(fault, name)}: {fault.message}") from None
         except Exception as fault:  # noqa: BLE001 - a template is a program, and fails as programs do
             raise TemplateError(f"template {_place(fault, name)}: {type(fault).__name__}: {fault}") from None
+
+
+def _read_theme(path: Path) -> dict[str, Any]:
+    try:
+        theme = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
+        raise TemplateError(f"{path}: {fault}") from None
+    for mode in ("light", "dark"):
+        colours = theme.get(mode, {})
+        if not isinstance(colours, dict):
+            raise TemplateError(f"{path}: {mode}: {colours!r} is no table; write [{mode}] on a line of its own")
+        for name, colour in colours.items():
+            if not isinstance(colour, str) or colour_of(colour) is None:
+                raise TemplateError(f"{path}: {mode}.{name}: {colour!r} is no colour; write it like #1d1b18")
+    for name in ("width", "serif", "sans", "logo", "logo_width", "logo_alt"):
+        if not isinstance(theme.get(name, ""), str):
+            raise TemplateError(f'{path}: {name}: {theme[name]!r} is no text; put it in quotes, such as "600px"')
+    return theme
 
 
 def _place(fault: Exception, name: str) -> str:
