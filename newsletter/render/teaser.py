@@ -15,9 +15,9 @@ CONTRIBUTION = re.compile(
 )
 # Openings that lean on a sentence before, which the reader does not see.
 LEANING = re.compile(
-    r"(?:(?:here|however|therefore|thus|hence|specifically|moreover|furthermore|in addition|additionally|first|finally)"
-    r"|[^,.;:]{0,60}\b(?:this|these|such)\b[^,.;:]{0,40}"  # "Building on this insight," "To address these issues,"
-    r"|(?:to|in) (?:fill|bridge|close) [^,.;:]{1,30}), (?=\S)",
+    r"(?:(?:here|however|therefore|thus|hence|specifically|moreover|furthermore|in addition|additionally|first|finally), "
+    r"|[^,.;:]{0,60}\b(?:this|these|such)\b[^,.;:]{0,40}, (?=(?:we|our|this|it)\b)"  # "To address these issues,"
+    r"|(?:to|in) (?:fill|bridge|close) [^,.;:]{1,30}, (?=(?:we|our|this|it)\b))",
     re.IGNORECASE,
 )
 CONTENT_WORD = re.compile(r"\w{4,}")

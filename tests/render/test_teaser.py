@@ -23,6 +23,10 @@ def test_the_sources_summary_comes_first_and_is_told_to_be_one() -> None:
         (f"{BACKGROUND} To address these issues, we present a lens.", "We present a lens."),
         (f"{BACKGROUND} This work shows that glass bends.", "This work shows that glass bends."),
         (f"{BACKGROUND} We are thereby able to release a lens.", "We are thereby able to release a lens."),
+        (
+            f"{BACKGROUND} To bridge data, model and test, we show a lens.",
+            "To bridge data, model and test, we show a lens.",
+        ),
         (f"{BACKGROUND} We hope that our study can help. Here, we find glass.", "We find glass."),
     ],
 )
