@@ -175,6 +175,10 @@ def test_what_is_right_is_left_alone(html: str) -> None:
     assert not failed(check(mail(HTML.replace("</body>", f"<p>&lt;br&gt;</p>{told}</body>"), text)))
 
 
+def test_a_paper_may_be_called_an_ideographic_space() -> None:
+    assert not failed(check(mail(HTML.replace("</body>", "<h2>\u3000</h2></body>"))))
+
+
 def test_a_subject_may_hold_braces() -> None:
     head = re.sub(rb"(?m)^Subject: .*\r\n", b"Subject: On {{ mustache }} and {% the rest\r\n", HEAD)
     assert not failed(check(mail(head=head)))
