@@ -1,88 +1,209 @@
-"""Pure: how well text stands out from its background, by the formula of WCAG 2.1 (relative luminance, 1.4.3)."""
+"""Pure: how well the words of a mail stand out from their background, in the light design.
+
+Only what stands inline counts (style and bgcolor attributes), because that is what every client draws. Background
+pictures and gradients are left out, so words must be readable on the plain colour behind them: Outlook shows no
+gradients, and pictures are often not loaded.
+"""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
-from lxml import etree
+from lxml.etree import _Element
 
-LARGE = 24.0  # px from which a ratio of 3 is enough; 18.66 for bold text
-LARGE_BOLD = 18.66
-NAMES = {"white": "#ffffff", "black": "#000000"}
-DECLARATION = re.compile(r"([\w-]+)\s*:\s*([^;]+)")
+from newsletter.render.support import declarations
+
 Colour = tuple[int, int, int]
+WHITE, BLACK, LINK_BLUE = (255, 255, 255), (0, 0, 0), (0, 0, 238)
+NAMES: dict[str, Colour] = {
+    "black": BLACK,
+    "silver": (192, 192, 192),
+    "gray": (128, 128, 128),
+    "grey": (128, 128, 128),
+    "white": WHITE,
+    "maroon": (128, 0, 0),
+    "red": (255, 0, 0),
+    "purple": (128, 0, 128),
+    "green": (0, 128, 0),
+    "olive": (128, 128, 0),
+    "yellow": (255, 255, 0),
+    "orange": (255, 165, 0),
+    "navy": (0, 0, 128),
+    "blue": (0, 0, 255),
+    "teal": (0, 128, 128),
+}
+UNITS = {"px": 1.0, "pt": 4 / 3, "rem": 16.0}  # pixels; em and % are shares of the parent's size
+HEADINGS = {"h1": 2.0, "h2": 1.5, "h3": 1.17, "h4": 1.0, "h5": 0.83, "h6": 0.67}  # em, as browsers have it
+SILENT = {"script", "style", "title", "noscript"}
+BOLD_TAGS = {*HEADINGS, "b", "strong", "th"}
+LARGE, LARGE_BOLD = 24.0, 18.66  # pixels: 18pt and 14pt
+
+HEX = re.compile(r"#(?:[\da-f]{3}|[\da-f]{6})")
+RGB = re.compile(r"rgba?\(\s*(\d{1,3})[\s,]+(\d{1,3})[\s,]+(\d{1,3})\s*(?:[,/]\s*1(?:\.0*)?\s*)?\)")
+WORD = re.compile(r"rgba?\([^)]*\)|[^\s,]+")
+LENGTH = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(px|pt|rem|em|%)")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How words in one element look; a colour of None is unknown."""
+
+    ink: Colour | None = BLACK
+    ground: Colour | None = WHITE
+    size: float = 16.0  # pixels
+    bold: bool = False
+    hidden: bool = False
+
+    @property
+    def needed(self) -> float:
+        """The least contrast for words of this size (WCAG 2.1, success criterion 1.4.3)."""
+        return 3.0 if self.size >= (LARGE_BOLD if self.bold else LARGE) else 4.5
 
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """A text and its ratio to the background, 1 to 21, and the ratio it needs."""
+    """Words, their ratio to the background, 1 to 21, the ratio they need, and the two colours as #rrggbb."""
 
     words: str
     ratio: float
     needed: float
+    ink: str
+    ground: str
+
+
+def worst_contrast(root: _Element) -> Contrast | None:
+    """Return the words that stand out least against what they need; None if no colours are known."""
+    looks, first = _looks(root), dict[tuple[Colour, Colour, float], str]()
+    for element, text in _words(root):
+        look = looks[element]
+        if look.ink and look.ground and look.size and not look.hidden:
+            first.setdefault((look.ink, look.ground, look.needed), " ".join(text.split())[:40])
+    found = (
+        Contrast(words, ratio(ink, ground), needed, _hex(ink), _hex(ground))
+        for (ink, ground, needed), words in first.items()
+    )
+    return min(found, key=lambda one: one.ratio / one.needed, default=None)
+
+
+def _words(root: _Element) -> Iterator[tuple[_Element, str]]:
+    """Yield the texts with the element each stands in; what follows an element stands in its parent."""
+    for element in root.iter():
+        parent = element.getparent()
+        if isinstance(element.tag, str) and element.tag not in SILENT and (element.text or "").strip():
+            yield element, element.text or ""
+        if parent is not None and (element.tail or "").strip():
+            yield parent, element.tail or ""
 
 
 def ratio(one: Colour, other: Colour) -> float:
-    """Return the contrast of two colours, 1 to 21."""
-    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    """Return the contrast ratio of two colours, 1 to 21 (WCAG 2.1, relative luminance)."""
+    dark, light = sorted((_luminance(one), _luminance(other)))
     return (light + 0.05) / (dark + 0.05)
 
 
 def colour_of(value: str) -> Colour | None:
-    """Return the red, green and blue (0 to 255) of a CSS colour, or None where it cannot be told."""
-    text = NAMES.get(value.strip().casefold(), value.strip().casefold())
-    if found := re.fullmatch(r"#([0-9a-f]{3})", text):
-        red, green, blue = (int(digit * 2, 16) for digit in found[1])
-    elif found := re.fullmatch(r"#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})", text):
-        red, green, blue = (int(pair, 16) for pair in found.groups())
-    elif found := re.fullmatch(r"rgb\(\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*\)", text):
-        red, green, blue = (min(int(part), 255) for part in found.groups())
-    else:
-        return None
-    return red, green, blue
-
-
-def worst_contrast(root: "etree._Element") -> Contrast | None:
-    """Return the text that stands out least against what it needs, by style attributes alone; None if none is told."""
-    seen = [found for element in root.iter() if isinstance(element.tag, str) and (found := _contrast(element))]
-    return min(seen, key=lambda one: one.ratio / one.needed, default=None)
-
-
-def _contrast(element: "etree._Element") -> Contrast | None:
-    words = " ".join((element.text or "").split())
-    if not words or element.tag in {"style", "title", "script"} or _hidden(element):
-        return None
-    ink, ground = _inherited(element, "color"), _inherited(element, "background-color", "background", "bgcolor")
-    if ink is None or ground is None:
-        return None
-    size = re.match(r"([\d.]+)px", _value(element, "font-size"))
-    bold = _value(element, "font-weight") in {"bold", "700", "800", "900"} or element.tag in {"h1", "h2", "b", "strong"}
-    large = bool(size) and float(size[1]) >= (LARGE_BOLD if bold else LARGE) if size else False
-    return Contrast(words[:40], ratio(ink, ground), 3.0 if large else 4.5)
-
-
-def _inherited(element: "etree._Element", *names: str) -> Colour | None:
-    for name, at in ((name, at) for at in (element, *element.iterancestors()) for name in names):
-        given = dict(DECLARATION.findall(at.get("style", ""))).get(name) or (
-            at.get(name) if name == "bgcolor" else None
-        )
-        if given and (colour := colour_of(given)):
-            return colour
+    """Return a colour written as #rgb, #rrggbb, rgb() or a common name; None for all else, as for see-through ones."""
+    text = value.strip().casefold()
+    if text in NAMES:
+        return NAMES[text]
+    if HEX.fullmatch(text):
+        digits = text[1:] if len(text) > 4 else "".join(digit * 2 for digit in text[1:])  # noqa: PLR2004 - #rgb
+        return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)
+    if found := RGB.fullmatch(text):
+        red, green, blue = (min(255, int(part)) for part in found.groups())
+        return red, green, blue
     return None
 
 
-def _value(element: "etree._Element", name: str) -> str:
-    for at in (element, *element.iterancestors()):
-        given = dict(DECLARATION.findall(at.get("style", ""))).get(name)
-        if given:
-            return str(given).strip()
-    return ""
+def _looks(page: _Element) -> dict[_Element, Look]:
+    looks: dict[_Element, Look] = {}
+    for element in page.iter():
+        parent = element.getparent()
+        above = Look() if parent is None else looks[parent]
+        looks[element] = _look(element, above) if isinstance(element.tag, str) else above
+    return looks
 
 
-def _hidden(element: "etree._Element") -> bool:
-    return any("display:none" in at.get("style", "").replace(" ", "") for at in (element, *element.iterancestors()))
+def _look(element: _Element, above: Look) -> Look:
+    """Return an element's look: what it inherits, then its tag's, its attributes' and its style's own."""
+    tag = element.tag
+    look = replace(
+        above,
+        ink=LINK_BLUE if tag == "a" and element.get("href") else above.ink,
+        size=above.size * HEADINGS.get(tag, 1.0),
+        bold=above.bold or tag in BOLD_TAGS,
+        hidden=above.hidden or element.get("hidden") is not None,
+    )
+    for name, value in _given(element):
+        look = _styled(look, above, name, value)
+    return look
+
+
+def _given(element: _Element) -> Iterator[tuple[str, str]]:
+    if ground := element.get("bgcolor"):
+        yield "background-color", ground.strip().lower()
+    if ink := element.get("text" if element.tag == "body" else "color"):
+        yield "color", ink.strip().lower()
+    if style := element.get("style"):
+        yield from declarations(style)
+
+
+def _styled(look: Look, above: Look, name: str, value: str) -> Look:
+    match name:
+        case "color":
+            return replace(look, ink=above.ink if value in {"inherit", "currentcolor"} else colour_of(value))
+        case "background-color" | "background":
+            return replace(look, ground=_ground(value, above.ground))
+        case "opacity":  # what shows through is not followed
+            return look if value.startswith("1") else replace(look, ink=None)
+        case "display" | "visibility":
+            return replace(look, hidden=look.hidden or value in {"none", "hidden"})
+    return _set_in_type(look, above, name, value)
+
+
+def _set_in_type(look: Look, above: Look, name: str, value: str) -> Look:
+    match name:
+        case "font-size":
+            return replace(look, size=_pixels(value, above.size, look.size))
+        case "font-weight":
+            return replace(look, bold=_is_bold(value, above=above.bold))
+        case "font":
+            bold = any(_is_bold(word, above=False) for word in value.split())
+            return replace(look, bold=bold, size=_pixels(value, above.size, look.size))
+    return look
+
+
+def _ground(value: str, above: Colour | None) -> Colour | None:
+    """Return the plain colour in a background, what is behind it where there is none, None where it is unknown."""
+    if value in {"", "none", "transparent", "inherit", "initial", "unset"}:
+        return above
+    known = [colour for colour in map(colour_of, WORD.findall(value)) if colour]
+    if known and "gradient(" not in value:
+        return known[-1]
+    return above if "gradient(" in value or "url(" in value else None
+
+
+def _pixels(value: str, above: float, otherwise: float) -> float:
+    found = LENGTH.search(value)
+    if not found:
+        return 0.0 if value == "0" else otherwise
+    number = float(found[1])
+    return number * UNITS[found[2]] if found[2] in UNITS else number * above / (100 if found[2] == "%" else 1)
+
+
+def _is_bold(value: str, *, above: bool) -> bool:
+    if value == "inherit":
+        return above
+    return value in {"bold", "bolder"} or (value.isdecimal() and 600 <= int(value[:4]) <= 1000)  # noqa: PLR2004 - CSS
 
 
 def _luminance(colour: Colour) -> float:
-    parts = [part / 255 for part in colour]
-    red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)  # noqa: PLR2004 - WCAG's own figures
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    linear = [
+        share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4  # noqa: PLR2004 - sRGB
+        for share in (part / 255 for part in colour)
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _hex(colour: Colour) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*colour)

@@ -277,7 +277,7 @@ def _dark(mail: Reading) -> Faults:
 def _contrast(mail: Reading) -> Faults:
     worst = worst_contrast(mail.tree)
     if worst and worst.ratio < worst.needed:
-        yield f"{worst.ratio:.1f} to 1 where {worst.needed} are needed: {worst.words!r}"
+        yield f"{worst.ratio:.1f} to 1 where {worst.needed} are needed, {worst.ink} on {worst.ground}: {worst.words!r}"
 
 
 def _support(mail: Reading) -> Faults:

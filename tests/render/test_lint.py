@@ -10,7 +10,7 @@ from lxml.html import document_fromstring
 
 from newsletter.models import Format
 from newsletter.render import message as mime
-from newsletter.render.contrast import colour_of, ratio
+from newsletter.render.contrast import colour_of, ratio, worst_contrast
 from newsletter.render.lint import FAIL, OK, WARN, check, failed
 from newsletter.render.quoted import quoted_printable
 from newsletter.render.reading import Reading
@@ -222,6 +222,38 @@ def test_colours_are_read(value: str, colour: tuple[int, int, int] | None) -> No
 def test_contrast_is_what_wcag_says() -> None:
     assert ratio((0, 0, 0), (255, 255, 255)) == 21
     assert round(ratio((119, 119, 119), (255, 255, 255)), 2) == 4.48
+
+
+@pytest.mark.parametrize(
+    ("html", "words", "figure", "needed"),
+    [
+        ('<p style="color:#aaa">pale on the page', "pale on the page", 2.32, 4.5),
+        ('<p style="color:#aaa"><b style="color:#000">x</b> what follows', "what follows", 2.32, 4.5),
+        ('<p style="COLOR: #AAA !important">pale', "pale", 2.32, 4.5),
+        ('<p style="color:silver">pale', "pale", 1.82, 4.5),
+        ('<table bgcolor="#222222"><tr><td>dark', "dark", 1.32, 4.5),
+        ('<div style="background:#222 url(a.png)"><p>dark', "dark", 1.32, 4.5),
+        ('<p style="background-color:#fff;background:#222">dark', "dark", 1.32, 4.5),
+        ('<p style="background:linear-gradient(#000,#111);color:#fff">no ground', "no ground", 1, 4.5),
+        ('<div style="background-color:#222;color:#fff">x <a href="x">a link', "a link", 1.69, 4.5),
+        ('<p style="color:#888;font-size:18pt">large', "large", 3.54, 3.0),
+        ('<b style="font-size:20px"><i style="color:#888">large and bold', "large and bold", 3.54, 3.0),
+        ('<h1><i style="color:#888">a heading', "a heading", 3.54, 3.0),
+        ('<p style="border-color:#eee">black', "black", 21, 4.5),
+    ],
+)  # fmt: skip
+def test_the_words_that_stand_out_least_are_found(html: str, words: str, figure: float, needed: float) -> None:
+    worst = worst_contrast(document_fromstring(f"<html><body>{html}"))
+    assert worst
+    assert (worst.words, round(worst.ratio, 2), worst.needed) == (words, figure, needed)
+
+
+@pytest.mark.parametrize(
+    "style", ["display:none", "color:hsl(0 0% 0%)", "color:rgba(0,0,0,0.2)", "font-size:0", "opacity:.5"]
+)
+def test_words_that_hide_or_have_an_unknown_colour_are_not_measured(style: str) -> None:
+    html = f'<html><body style="color:#ccc"><p style="{style}">x <i>y</i> z</p></body></html>'
+    assert worst_contrast(document_fromstring(html)) is None
 
 
 def test_what_stands_for_outlook_alone_is_not_held_against_a_mail() -> None:
