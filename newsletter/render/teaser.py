@@ -14,8 +14,11 @@ CONTRIBUTION = re.compile(
     re.IGNORECASE,
 )
 # Openings that lean on a sentence before, which the reader does not see.
+CONNECTIVES = (
+    "here however therefore thus hence specifically moreover furthermore additionally first finally".split()  # noqa: SIM905 - one line reads better than eleven
+)
 LEANING = re.compile(
-    r"(?:(?:here|however|therefore|thus|hence|specifically|moreover|furthermore|in addition|additionally|first|finally), "
+    rf"(?:(?:{'|'.join(CONNECTIVES)}|in addition), "
     r"|[^,.;:]{0,60}\b(?:this|these|such)\b[^,.;:]{0,40}, (?=(?:we|our|this|it)\b)"  # "To address these issues,"
     r"|(?:to|in) (?:fill|bridge|close) [^,.;:]{1,30}, (?=(?:we|our|this|it)\b))",
     re.IGNORECASE,
