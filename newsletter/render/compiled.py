@@ -208,7 +208,7 @@ def _marks(token: str) -> tuple[Marks, Marks]:
 def _marked_pages(issue: Issue, view: "partial[IssueView]", templates: MailTemplates) -> dict[str, str]:
     """Render an issue with every paper in every tier, marked."""
     everything = view(Arrangement(issue.digest.entries, issue.digest.entries, issue.digest.entries))
-    told = repr(issue)
+    told = repr(everything)
     number = 0
     while f"__{number}_" in told:  # so that no paper can pass for a mark or a gap
         number += 1
