@@ -1,10 +1,7 @@
 """Issues as files: what `build` writes, and the page that `send` points to."""
 
-import email
-import email.policy
 import json
 from collections.abc import Iterator
-from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +9,7 @@ from newsletter import pipeline
 from newsletter.models import Issue, Message, Preferences, Subscriber
 from newsletter.parts import Parts
 from newsletter.rank.interests import choose
+from newsletter.render.reading import Reading
 from newsletter.send.outbox import OutboxTransport
 from newsletter.store.papers import to_json
 
@@ -22,12 +20,12 @@ def write_issue(folder: Path, issue: Issue, message: Message) -> Iterator[Path]:
     A reader of plain text gets no issue.html; one of an earlier build is removed.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    html, text = _parts(message)
-    if html is None:
-        (folder / "issue.html").unlink(missing_ok=True)
+    mail = Reading(message.content)
+    if mail.html:
+        yield _write(folder / "issue.html", mail.html.encode())
     else:
-        yield _write(folder / "issue.html", html.encode())
-    yield _write(folder / "issue.txt", text.encode())
+        (folder / "issue.html").unlink(missing_ok=True)
+    yield _write(folder / "issue.txt", mail.text.encode())
     yield _write(folder / "issue.eml", message.content)
     yield _write(folder / "issue.json", json.dumps(_issue(issue), ensure_ascii=False, indent=2).encode() + b"\n")
 
@@ -39,21 +37,15 @@ def write_page(parts: Parts, issue: Issue) -> Path | None:
     reader = Subscriber(address="reader@example.org", id=0, preferences=Preferences())
     if not choose(issue, reader.preferences):
         return None  # every paper is under the threshold; only readers who asked for one got a copy
-    html, _text = _parts(pipeline.copy_for(parts, issue, reader))
+    mail = Reading(pipeline.copy_for(parts, issue, reader).content)
     folder = parts.transport.folder.parent / "issues"
     folder.mkdir(parents=True, exist_ok=True)
-    return _write(folder / f"{issue.key.replace('/', '-')}.html", (html or "").encode())
+    return _write(folder / f"{issue.key.replace('/', '-')}.html", mail.html.encode())
 
 
 def _write(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     return path
-
-
-def _parts(message: Message) -> tuple[str | None, str]:
-    parsed = email.message_from_bytes(message.content, _class=EmailMessage, policy=email.policy.default)
-    html, text = parsed.get_body(("html",)), parsed.get_body(("plain",))
-    return html.get_content() if html else None, text.get_content() if text else ""
 
 
 def _issue(issue: Issue) -> dict[str, Any]:

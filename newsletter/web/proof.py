@@ -1,16 +1,14 @@
 """One finished copy taken apart for the eye: whatever is shown comes from the bytes that would be sent."""
 
-import email
-import email.policy
 import hashlib
 import html
 import re
 from dataclasses import dataclass
-from email.message import EmailMessage
 from typing import Literal
 
 from newsletter.models import Issue, Message, Subscriber
 from newsletter.render.lint import Finding, check
+from newsletter.render.reading import Reading
 
 Scheme = Literal["light", "dark"]
 SNIPPET = 110  # characters that an inbox shows after the subject
@@ -63,16 +61,15 @@ class Proof:
 
 def proof_of(issue: Issue, reader: Subscriber, message: Message) -> Proof:
     """Take a message apart and check it."""
-    parsed = email.message_from_bytes(message.content, _class=EmailMessage, policy=email.policy.default)
-    markup, plain = (_body(parsed, kind) for kind in ("html", "plain"))
+    mail = Reading(message.content)
     return Proof(
         issue=issue,
         reader=reader,
         content=message.content,
-        headers=tuple((name, str(value)) for name, value in parsed.items()),
-        html=markup,
-        text=plain or "",
-        snippet=_snippet(markup, plain or ""),
+        headers=tuple((name, str(value)) for name, value in mail.message.items()),
+        html=mail.html or None,
+        text=mail.text,
+        snippet=_snippet(mail.html, mail.text),
         findings=check(message.content),
     )
 
@@ -98,11 +95,6 @@ def _holds(found: re.Match[str], scheme: Scheme) -> bool:
     return found["wanted"].lower() == scheme
 
 
-def _body(parsed: EmailMessage, kind: Literal["html", "plain"]) -> str | None:
-    part = parsed.get_body((kind,))
-    return str(part.get_content()) if part else None
-
-
-def _snippet(markup: str | None, text: str) -> str:
+def _snippet(markup: str, text: str) -> str:
     words = html.unescape(UNSEEN.sub(" ", markup)) if markup else text
     return " ".join(PADDING.split(words, maxsplit=1)[0].split())[:SNIPPET]
