@@ -6,10 +6,20 @@ All moments are aware and in UTC; all days are plain dates (a list day, a slot) 
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple, Self
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a source said of a paper at a moment; a count it did not tell is None."""
+
+    seen_at: datetime
+    upvotes: int | None = None
+    comment_count: int | None = None
+    repository_stars: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +44,8 @@ class Paper:
     thumbnail_url: str | None = None
     source: str | None = None
     url: str | None = None
+    # All readings of it so far, oldest first; a paper stays the same paper when it is read again.
+    observations: tuple[Observation, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def key(self) -> str:

@@ -1,18 +1,21 @@
 """The built things that a run needs. wiring.py makes them from the settings; tests put others in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Self
 from zoneinfo import ZoneInfo
 
 from newsletter.fetch.base import PaperSource
 from newsletter.links import Links
+from newsletter.models import Cadence
 from newsletter.rank.base import Ranking
 from newsletter.render.message import Letterhead
 from newsletter.render.templates import Templates
 from newsletter.send.base import Transport
 from newsletter.send.outcomes import DoubtPolicy
+from newsletter.settings import Settings, mailbox
 from newsletter.store.engine import Database
 from newsletter.store.issues import IssueStore
 from newsletter.store.ledger import Ledger
@@ -34,6 +37,30 @@ class Mailing:
     max_age_days: int
     zone: ZoneInfo  # the list's own; the Date of a mail is written in it
 
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Read it from the settings."""
+        name, address = mailbox(settings.sender)
+        list_id = settings.list_id if "." in settings.list_id else f"{settings.list_id}.{address.rpartition('@')[2]}"
+        letterhead = Letterhead(
+            sender_name=name,
+            sender_address=address,
+            reply_to=mailbox(settings.reply_to)[1] if settings.reply_to else None,
+            list_name=settings.title,
+            list_id=list_id,
+        )
+        return cls(
+            list_id=settings.list_id,
+            title=settings.title,
+            letterhead=letterhead,
+            postal_address=settings.postal_address,
+            entries=settings.entries,
+            full=settings.full,
+            min_votes=settings.min_votes,
+            max_age_days=settings.max_age_days,
+            zone=ZoneInfo(settings.timezone),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
@@ -42,7 +69,7 @@ class Parts:
     mailing: Mailing
     sources: tuple[PaperSource, ...]
     go_on_without: bool  # when one of several sources fails
-    ranking: Ranking
+    rankings: Mapping[Cadence, Ranking]
     roster: Path | None  # the subscriber file; None where only imported subscribers are on the list
     templates: Templates
     links: Links

@@ -88,7 +88,7 @@ def prepare(parts: Parts, period: Period, *, remember: bool = True) -> Issue | N
     if remember:
         parts.papers.observe(collected.read, parts.clock())
     published = parts.issues.carried(period.cadence, but=period.key)
-    digest = build_digest(papers, period, parts.ranking, already_published=published)
+    digest = build_digest(papers, period, parts.rankings[period.cadence], already_published=published)
     if not digest.entries:
         return None
     rising = _rising(parts, period, remember=remember)

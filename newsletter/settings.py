@@ -101,7 +101,9 @@ class Settings(BaseSettings):
     entries: int = Field(10, ge=1, le=100, description="Papers a mail tells of; the rest of the list is only named.")
     full: int = Field(3, ge=1, le=100, description="How many of them are told with a sentence, the others in a line.")
     min_votes: int = Field(0, ge=0, description="Papers with fewer votes are only named; unknown votes always pass.")
-    ranking: Literal["votes"] = Field("votes", description="How papers are ordered.")
+    ranking: Literal["votes", "settled", "trending", "discussed", "newest"] | None = Field(
+        None, description="How papers are ordered; votes within a list day, settled across several if unset."
+    )
     max_age_days: int = Field(
         3, ge=0, description="A live source's newest list may be this old, else nothing goes out."
     )

@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from newsletter.fetch.base import PaperSource
 from newsletter.fetch.files import FileSource
@@ -13,16 +12,20 @@ from newsletter.fetch.http import build_client
 from newsletter.fetch.huggingface import HuggingFaceSource
 from newsletter.fetch.page import PageSource
 from newsletter.links import Links
-from newsletter.models import Cause
+from newsletter.models import Cadence, Cause
 from newsletter.parts import Mailing, Parts
-from newsletter.rank.votes import VotesRanking
-from newsletter.render.message import Letterhead
+from newsletter.rank.base import Ranking
+from newsletter.rank.discussed import DISCUSSED
+from newsletter.rank.newest import NEWEST
+from newsletter.rank.settled import SETTLED
+from newsletter.rank.trending import TRENDING
+from newsletter.rank.votes import VOTES
 from newsletter.render.templates import Templates
 from newsletter.send.base import Transport
 from newsletter.send.outbox import OutboxTransport
 from newsletter.send.outcomes import DoubtPolicy
 from newsletter.send.smtp import Relay, SmtpTransport
-from newsletter.settings import Settings, bundled, mailbox
+from newsletter.settings import Settings, bundled
 from newsletter.store import meta
 from newsletter.store.engine import Database
 from newsletter.store.issues import IssueStore
@@ -32,7 +35,13 @@ from newsletter.store.subscribers import SubscriberStore
 
 SAMPLE = "sample"
 ROSTER = "subscribers.yaml"
-RANKINGS = {"votes": VotesRanking}
+RANKINGS: dict[str, Ranking] = {
+    "votes": VOTES,
+    "settled": SETTLED,
+    "trending": TRENDING,
+    "discussed": DISCUSSED,
+    "newest": NEWEST,
+}
 
 
 def now() -> datetime:
@@ -49,12 +58,12 @@ def build(settings: Settings, folder: Path, *, remember: bool = True, clock: Cal
     database = open_database(settings, folder, create=remember)
     subscribers = SubscriberStore(database, settings.list_id)
     secret = settings.secret_key.get_secret_value() if settings.secret_key else meta.secret_key(database)
-    mailing = _mailing(settings)
+    mailing = Mailing.of(settings)
     return Parts(
         mailing=mailing,
         sources=_sources(settings, folder),
         go_on_without=settings.on_source_failure == "continue",
-        ranking=RANKINGS[settings.ranking](),
+        rankings=_rankings(settings.ranking),
         roster=_roster(settings, folder, subscribers),
         templates=Templates([*([folder / settings.templates] if settings.templates else []), bundled("templates")]),
         links=Links(
@@ -104,6 +113,12 @@ def _sources(settings: Settings, folder: Path) -> tuple[PaperSource, ...]:
     return tuple(source(spec, folder) for spec in settings.sources)
 
 
+def _rankings(name: str | None) -> dict[Cadence, Ranking]:
+    """The named one for every issue, else votes within a list day and settled votes across several."""
+    default = dict.fromkeys(Cadence, RANKINGS["settled"]) | {Cadence.DAILY: RANKINGS["votes"]}
+    return dict.fromkeys(Cadence, RANKINGS[name]) if name else default
+
+
 def _roster(settings: Settings, folder: Path, subscribers: SubscriberStore) -> Path | None:
     """The named file, else the working folder's, else the example, unless real people were imported."""
     if settings.subscribers:
@@ -111,30 +126,6 @@ def _roster(settings: Settings, folder: Path, subscribers: SubscriberStore) -> P
     if (folder / ROSTER).exists():
         return folder / ROSTER
     return None if subscribers.count("import") else bundled("subscribers.example.yaml")
-
-
-def _mailing(settings: Settings) -> Mailing:
-    name, address = mailbox(settings.sender)
-    domain = address.rpartition("@")[2]
-    list_id = settings.list_id if "." in settings.list_id else f"{settings.list_id}.{domain}"
-    letterhead = Letterhead(
-        sender_name=name,
-        sender_address=address,
-        reply_to=mailbox(settings.reply_to)[1] if settings.reply_to else None,
-        list_name=settings.title,
-        list_id=list_id,
-    )
-    return Mailing(
-        list_id=settings.list_id,
-        title=settings.title,
-        letterhead=letterhead,
-        postal_address=settings.postal_address,
-        entries=settings.entries,
-        full=settings.full,
-        min_votes=settings.min_votes,
-        max_age_days=settings.max_age_days,
-        zone=ZoneInfo(settings.timezone),
-    )
 
 
 def _transport(settings: Settings, folder: Path) -> Transport:

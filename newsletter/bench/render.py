@@ -15,7 +15,7 @@ from newsletter.models import Cadence, Issue, Period, Preferences, Subscriber
 from newsletter.periods import monthly
 from newsletter.rank.digest import build_digest
 from newsletter.rank.interests import choose
-from newsletter.rank.votes import VotesRanking
+from newsletter.rank.votes import VOTES
 from newsletter.render.compiled import CompiledIssue
 from newsletter.render.message import Letterhead
 from newsletter.render.plain import plain_message_for
@@ -93,7 +93,7 @@ def _issue() -> Issue:
     source, month = FileSource(bundled("seeds")), monthly(DAY.date())
     papers = list({paper.key: paper for paper in source.papers(month)}.values())[:PAPERS]
     day = Period(Cadence.DAILY, DAY.date(), DAY.date())
-    return Issue(list_id="papers", title="Trending Papers", digest=build_digest(papers, day, VotesRanking()), size=10)
+    return Issue(list_id="papers", title="Trending Papers", digest=build_digest(papers, day, VOTES), size=10)
 
 
 def _source(issue: Issue, templates: Templates) -> str:

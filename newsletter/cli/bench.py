@@ -1,13 +1,22 @@
-"""newsletter bench: how fast it is here, measured on the spot."""
+"""newsletter bench: how fast and how good it is, measured on the spot."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from newsletter.cli.context import JSON, print_json, print_table
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from newsletter.bench.ranking import RankingFigures
+    from newsletter.rank.evaluate import Mean
+
 
 @click.group()
 def bench() -> None:
-    """Measure how fast this machine renders and sends; ratios within one run are what counts."""
+    """Measure how fast this machine renders, and how good the rankings are."""
 
 
 @bench.command()
@@ -34,3 +43,55 @@ def render(rounds: int, *, as_json: bool) -> None:
     ]
     print_table(["What", "Median", ""], rows, right=["Median"])
     click.echo(f"{figures.papers} papers, {figures.message_bytes:,} bytes a copy, {figures.rounds} rounds.")
+
+
+@bench.command()
+@click.option("--votes", type=click.Path(path_type=Path), metavar="FILE", help="First, next and late votes, as CSV.")
+@click.option("--snapshots", type=click.Path(path_type=Path), metavar="FILE", help="Further readings, as CSV.")
+@JSON
+def ranking(votes: Path | None, snapshots: Path | None, *, as_json: bool) -> None:
+    """Measure how well each ranking agrees with later votes, on the recorded days of 2025 or on your own files.
+
+    Example: newsletter bench ranking --json
+    """
+    from newsletter.bench.ranking import measure
+    from newsletter.bench.readings import read_records
+    from newsletter.wiring import RANKINGS
+
+    figures = measure(read_records(votes, snapshots), RANKINGS)
+    if as_json:
+        print_json(
+            {
+                "daily": {name: _number(one.daily.value) for name, one in figures.items()},
+                "weekly": {name: _number(one.weekly.value) for name, one in figures.items()},
+            }
+        )
+        return
+    _show_ranking(figures)
+
+
+def _show_ranking(figures: "Mapping[str, RankingFigures]") -> None:
+    from newsletter.bench.ranking import FITTED_UNTIL, drawn_curve
+
+    headings = ["Ranking", "Top 5 of a day", "Top 10 of a week", f"Weeks after {FITTED_UNTIL}", "There above votes"]
+    rows = (
+        [name, _with_margin(one.daily), _with_margin(one.weekly), _with_margin(one.unfitted), _with_margin(one.gain)]
+        for name, one in figures.items()
+    )
+    print_table(headings, rows, right=headings[1:])
+    counted = figures["votes"]
+    click.echo(
+        f"Precision with its 95 % interval, over {counted.daily.number} days, {counted.weekly.number} weeks, and the"
+        f" {counted.unfitted.number} weeks that the curve of `settled` was not fitted on."
+    )
+    click.echo("The curve: share of its final votes that a paper has, by the age of its list day.\n")
+    for line in drawn_curve():
+        click.echo(f"  {line}")
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def _with_margin(mean: "Mean") -> str:
+    return f"{mean.value:.3f} ± {mean.margin:.3f}" if mean.value is not None else "-"

@@ -50,12 +50,13 @@ def list_papers(day: date | None, *, as_json: bool) -> None:
 
     Example: newsletter papers list --date 2025-12-25
     """
+    from newsletter.models import Cadence
     from newsletter.periods import daily
     from newsletter.store.papers import to_json
 
     parts = load_parts(remember=False)
     day = day or parts.papers.newest_day()
-    entries = parts.ranking.rank(parts.papers.listed_on(day), daily(day)) if day else []
+    entries = parts.rankings[Cadence.DAILY].rank(parts.papers.listed_on(day), daily(day)) if day else []
     if as_json:
         print_json([{"rank": entry.rank, "reason": entry.reason} | to_json(entry.paper) for entry in entries])
     elif entries:

@@ -1,7 +1,7 @@
 """Papers as they were read: the last known fields, the days they were listed, and every vote count with its time."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import date, datetime
 from typing import Any
 
@@ -67,8 +67,8 @@ class PaperStore:
 
 
 def to_json(one: Paper) -> dict[str, Any]:
-    """Return a paper as JSON values: dates in ISO form, unknown as null, every field present."""
-    values = asdict(one)
+    """Return a paper as JSON values: dates in ISO form, unknown as null, every field but its readings."""
+    values = {field.name: getattr(one, field.name) for field in fields(Paper) if field.name != "observations"}
     for name in DATES:
         values[name] = values[name].isoformat() if values[name] else None
     for name in TUPLES:

@@ -11,7 +11,7 @@ from newsletter.models import Pick, Preferences
 from newsletter.periods import daily
 from newsletter.rank.digest import build_digest
 from newsletter.rank.interests import choose
-from newsletter.rank.votes import VotesRanking
+from newsletter.rank.votes import VOTES
 from tests.make import DAY, a_paper, an_issue
 
 counts = st.one_of(st.none(), st.integers(0, 3))
@@ -32,7 +32,7 @@ papers = st.lists(
 def test_shuffled_input_gives_the_same_order(listed: list, chance: random.Random) -> None:  # type: ignore[type-arg]
     shuffled = listed.copy()
     chance.shuffle(shuffled)
-    rank = VotesRanking().rank
+    rank = VOTES.rank
     assert rank(listed, daily(DAY)) == rank(shuffled, daily(DAY))
     assert [entry.rank for entry in rank(listed, daily(DAY))] == list(range(1, len(listed) + 1))
 
@@ -45,31 +45,34 @@ def test_votes_decide_then_comments_then_stars_then_the_newer_paper_then_the_id(
     older = a_paper(1, upvotes=5, comment_count=2, published_on=None)
     last = a_paper(0, upvotes=5, comment_count=None)
     listed = [last, older, newer, starred, level, first]
-    assert [entry.paper for entry in VotesRanking().rank(listed, daily(DAY))] == listed[::-1]
+    assert [entry.paper for entry in VOTES.rank(listed, daily(DAY))] == listed[::-1]
 
 
 def test_unknown_votes_are_not_zero_votes() -> None:
     unknown, zero = a_paper(1, upvotes=None, comment_count=9), a_paper(2, upvotes=0, comment_count=0)
-    ranked = VotesRanking().rank([unknown, zero], daily(DAY))
+    ranked = VOTES.rank([unknown, zero], daily(DAY))
     assert [entry.paper for entry in ranked] == [zero, unknown]
-    assert [entry.reason for entry in ranked] == ["0 votes, the most of the day", "votes unknown; 9 comments"]
+    assert [entry.reason for entry in ranked] == [
+        "0 votes, first of the day",
+        "votes unknown: 9 comments, published 2025-12-25",
+    ]
 
 
 @pytest.mark.parametrize(
     ("votes", "reasons"),
     [
-        ([9, 5], ["9 votes, the most of the day", "5 votes"]),
+        ([9, 5], ["9 votes, first of the day", "5 votes"]),
         ([9, 9, 1], ["9 votes, level with 1 other", "9 votes, level with 1 other", "1 vote"]),
     ],
 )
 def test_the_reason_says_how_a_paper_got_its_place(votes: list[int], reasons: list[str]) -> None:
     listed = [a_paper(n, upvotes=count) for n, count in enumerate(votes)]
-    assert [entry.reason for entry in VotesRanking().rank(listed, daily(DAY))] == reasons
+    assert [entry.reason for entry in VOTES.rank(listed, daily(DAY))] == reasons
 
 
 def test_a_paper_that_an_earlier_issue_carried_is_left_out_whatever_its_version() -> None:
     again = a_paper(1, arxiv_id="2512.00001v3")
-    digest = build_digest([again, a_paper(2)], daily(DAY), VotesRanking(), already_published={a_paper(1).key})
+    digest = build_digest([again, a_paper(2)], daily(DAY), VOTES, already_published={a_paper(1).key})
     assert [entry.paper.arxiv_id for entry in digest.entries] == ["2512.00002"]
 
 
