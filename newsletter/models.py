@@ -83,7 +83,7 @@ class Entry:
     """A paper's place in a digest: rank from 1, and one line that says why it stands there.
 
     `remark` is what readers are told beside the votes (rose, came back, editor's pick); `section` groups the entries of
-    weekly and monthly issues; `match` is the reader's own word that lifted the paper into their copy.
+    weekly and monthly issues; `note` is what the editor wrote to it; `match` is as in `Pick`.
     """
 
     paper: Paper
@@ -91,7 +91,8 @@ class Entry:
     reason: str
     remark: str = ""
     section: str = ""
-    match: str = ""
+    note: str = ""
+    match: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,22 @@ class Digest:
 
     period: Period
     entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Curation:
+    """What an editor decided about papers, by their keys: a note for each pinned one, and those that are dropped."""
+
+    pinned: Mapping[str, str] = field(default_factory=dict)
+    dropped: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A slot without an issue, and why there is none."""
+
+    key: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +147,8 @@ class Issue:
     size: int  # entries told, in full or in a line; what is ranked below is only named
     full: int = 3  # of them told in full
     min_votes: int = 0  # papers known to have fewer are only named
+    only_matches: bool = False  # readers with interests who did not say otherwise get nothing else
+    missing: tuple[str, ...] = ()  # sources that could not be read
     rising: tuple[Riser, ...] = ()
     wording: Wording = Wording()
 
@@ -148,7 +167,7 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preferences:
-    """What a reader asked for; an hour, a zone or a number of papers of None means the list's own."""
+    """What a reader asked for; None means the list's own."""
 
     cadence: Cadence = Cadence.DAILY
     timezone: str | None = None
@@ -157,6 +176,7 @@ class Preferences:
     exclude: tuple[str, ...] = ()
     format: Format = Format.HTML
     papers: int | None = None
+    only_matches: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,10 +196,13 @@ class Subscriber:
 
 
 class Pick(NamedTuple):  # a tuple: hashed once a copy, and kept by the thousand
-    """One paper of one reader's copy: its rank in the digest, and the reader's word that lifted it, if one did."""
+    """One paper of one reader's copy: its rank in the digest, and the reader's word that lifted it.
+
+    The word is empty where the reader has words and this paper holds none, and None where the reader has no words.
+    """
 
     rank: int
-    match: str = ""
+    match: str | None = None
 
 
 class State(StrEnum):

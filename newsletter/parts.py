@@ -16,6 +16,7 @@ from newsletter.render.templates import Templates
 from newsletter.send.base import Transport
 from newsletter.send.outcomes import DoubtPolicy
 from newsletter.settings import Settings, mailbox
+from newsletter.store.curation import CurationStore
 from newsletter.store.engine import Database
 from newsletter.store.issues import IssueStore
 from newsletter.store.ledger import Ledger
@@ -34,6 +35,8 @@ class Mailing:
     entries: int
     full: int
     min_votes: int
+    only_matches: bool
+    diversity: float
     max_age_days: int
     zone: ZoneInfo  # the list's own; the Date of a mail is written in it
 
@@ -57,6 +60,8 @@ class Mailing:
             entries=settings.entries,
             full=settings.full,
             min_votes=settings.min_votes,
+            only_matches=settings.only_matches,
+            diversity=settings.diversity,
             max_age_days=settings.max_age_days,
             zone=ZoneInfo(settings.timezone),
         )
@@ -75,6 +80,7 @@ class Parts:
     links: Links
     database: Database
     papers: PaperStore
+    curation: CurationStore
     subscribers: SubscriberStore
     issues: IssueStore
     ledger: Ledger

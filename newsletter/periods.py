@@ -39,10 +39,9 @@ def parse_key(key: str) -> Period | None:
     return period if period.key == key else None
 
 
-def earlier_in_week(day: date) -> Period | None:
-    """Return the days of a day's ISO week before it; None on a Monday."""
-    start = weekly(day).start
-    return Period(Cadence.DAILY, start, day - timedelta(days=1)) if start < day else None
+def week_before(day: date) -> Period:
+    """Return the seven days before a day."""
+    return Period(Cadence.DAILY, day - timedelta(days=7), day - timedelta(days=1))
 
 
 def days_of(period: Period) -> Iterator[date]:

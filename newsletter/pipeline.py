@@ -1,11 +1,11 @@
 """The flow of an issue, readable top to bottom: find the day, prepare the issue, deliver it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from newsletter.errors import RelayError, TemplateError, UsageError
-from newsletter.fetch.collect import accept, collect, newest_day
+from newsletter.fetch.collect import Collected, accept, collect, newest_day
 from newsletter.models import (
     Cadence,
     Delivery,
@@ -13,19 +13,20 @@ from newsletter.models import (
     Issue,
     Message,
     Outcome,
+    Paper,
     Period,
     Preferences,
     Riser,
+    Skipped,
     State,
     Subscriber,
     Tally,
     Verdict,
-    Wording,
 )
 from newsletter.parts import Parts
-from newsletter.periods import earlier_in_week, parse_key, period_of
+from newsletter.periods import period_of, week_before, weekly
 from newsletter.rank.digest import build_digest
-from newsletter.rank.interests import choose
+from newsletter.rank.interests import choose, chooser
 from newsletter.rank.rising import risers
 from newsletter.rank.sections import sectioned
 from newsletter.render.compiled import CompiledIssue
@@ -39,6 +40,7 @@ from newsletter.store.ledger import NO_MATCH
 from newsletter.subscribers import read_roster
 
 TEST_MARK = "[Test] "
+SATURDAY = 5  # as date.weekday counts
 # A copy of a longer period tells more papers than a daily one, by this factor.
 SPREAD = {Cadence.DAILY: 1, Cadence.WEEKLY: 2, Cadence.MONTHLY: 3}
 
@@ -66,16 +68,40 @@ def find_period(parts: Parts, day: date | None = None, cadence: Cadence = Cadenc
     return period if over else period_of(cadence, period.start - timedelta(days=1))
 
 
-def prepare(parts: Parts, period: Period, *, remember: bool = True) -> Issue | None:
+def next_issue(parts: Parts, day: date | None, cadence: Cadence, *, remember: bool = True) -> Issue | Skipped:
+    """Return the issue of a wanted day's period, or the newest that is due, or why there is none; as `prepare`.
+
+    Raises:
+        SourceError: a source failed.
+    """
+    period = find_period(parts, day, cadence)
+    if period:
+        return prepare(parts, period, remember=remember)
+    slot = period_of(cadence, parts.clock().date())
+    reason = f"no new papers in the last {parts.mailing.max_age_days} days"
+    return _skip(parts, Skipped(slot.key, reason), remember=remember)
+
+
+def newest_list_day(parts: Parts) -> date:
+    """Return the newest list day that the sources have, or today where they have none.
+
+    Raises:
+        SourceError: a source cannot be read.
+    """
+    period = find_period(parts)
+    return period.end if period else parts.clock().date()
+
+
+def prepare(parts: Parts, period: Period, *, remember: bool = True) -> Issue | Skipped:
     """Return the issue of a period: the frozen one if sending has begun, else one built from the sources now.
 
     Args:
         parts: what to work with.
         period: the period.
-        remember: keep what the sources said (votes have a history); False writes nothing.
+        remember: keep what the sources said (votes have a history) and what was skipped; False writes nothing.
 
     Returns:
-        None if the period has no papers.
+        Why there is none, if nothing is left to tell.
 
     Raises:
         SourceError: a source failed; no issue is built from half of the news unless the settings allow it.
@@ -84,35 +110,37 @@ def prepare(parts: Parts, period: Period, *, remember: bool = True) -> Issue | N
     if frozen:
         return frozen
     collected = collect(parts.sources, period)
-    papers = accept(collected, go_on_without=parts.go_on_without)
-    if remember:
-        parts.papers.observe(collected.read, parts.clock())
-    published = parts.issues.carried(period.cadence, but=period.key)
-    digest = build_digest(papers, period, parts.rankings[period.cadence], already_published=published)
+    accept(collected, go_on_without=parts.go_on_without)
+    papers = _timed(parts, collected, remember=remember)
+    earlier = _earlier(parts, period, remember=remember) if papers else []
+    digest = build_digest(
+        papers,
+        period,
+        parts.rankings[period.cadence],
+        already_published=parts.issues.carried(period.cadence, but=period.key),
+        earlier=earlier,
+        curation=parts.curation.all(),
+        size=parts.mailing.entries,
+        diversity=parts.mailing.diversity,
+    )
     if not digest.entries:
-        return None
-    rising = _rising(parts, period, remember=remember)
-    return _issue(parts, digest if period.cadence is Cadence.DAILY else _sectioned(parts, digest), rising)
+        return _skip(parts, Skipped(period.key, _why_none(period, papers)), remember=remember)
+    told = {entry.paper.key for entry in digest.entries}
+    monday = weekly(period.start).start
+    this_week = (paper for paper in earlier if paper.listed_on and paper.listed_on >= monday)
+    rising = risers(paper for paper in this_week if paper.key not in told)
+    missing = tuple(failure.source for failure in collected.failures)
+    return _issue(parts, _sectioned(parts, digest), rising, missing)
 
 
-def reword(parts: Parts, key: str, words: Mapping[str, str]) -> Wording:
-    """Put an editor's words on an issue that has not gone out, and return all that stand for it now.
+def read(parts: Parts, period: Period) -> Collected:
+    """Read a period from all sources and keep what they say of it; no issue is made.
 
-    Args:
-        parts: what to work with.
-        key: the issue, such as `daily/2025-12-26`.
-        words: by `subject`, `preheader` or `note`; an empty text takes them back.
-
-    Raises:
-        UsageError: no such issue can be, or it is frozen already.
+    A source that fails is among the failures, and what the others said is kept.
     """
-    if parse_key(key) is None:
-        raise UsageError(f"{key}: is no issue; write it like daily/2025-12-26, weekly/2025-12-22 or monthly/2025-12-01")
-    if parts.issues.find(key):
-        raise UsageError(f"{key}: has begun to go out, and each reader gets the same words; edit the next one")
-    for name, text in words.items():
-        parts.issues.reword(key, name, text)
-    return parts.issues.wording(key)
+    collected = collect(parts.sources, period)
+    _timed(parts, collected, remember=True)
+    return collected
 
 
 def follow_roster(parts: Parts) -> tuple[str, ...]:
@@ -182,12 +210,12 @@ def work_off(parts: Parts, key: str, watch: Watch = lambda _tally: lambda _deliv
         me, now, lambda one, cause: parts.doubt.doubted(one, cause, now), sole_sender=parts.database.is_sqlite
     )
     parts.ledger.reconsider(parts.doubt.resent, now)
-    compiled = compile_issue(parts, issue, Pieces(parts.issues, key))
+    compiled, choice = compile_issue(parts, issue, Pieces(parts.issues, key)), chooser(issue)
     Sender(
         ledger=parts.ledger,
         transport=parts.transport,
         compose=lambda delivery, reader: _compose(parts, compiled, delivery, reader),
-        choose=lambda reader: choose(issue, reader.preferences),
+        choose=lambda reader: choice(reader.preferences),
         doubt=parts.doubt,
         clock=parts.clock,
         progress=watch(parts.ledger.tally(key)),
@@ -203,6 +231,7 @@ def plan(parts: Parts, issue: Issue, readers: Iterable[Subscriber]) -> Iterator[
         issue: the issue.
         readers: who is on the list.
     """
+    cut = chooser(issue)
     done = {reader.key: delivery for delivery, reader in parts.ledger.of_issue(issue.key)}
     for reader in readers:
         delivery = done.get(reader.key)
@@ -212,7 +241,7 @@ def plan(parts: Parts, issue: Issue, readers: Iterable[Subscriber]) -> Iterator[
             yield reader, State.SUPPRESSED, "not active"
         elif reader.preferences.cadence is not issue.digest.period.cadence:
             yield reader, State.SKIPPED, f"reads the {reader.preferences.cadence} issue"
-        elif choice := choose(issue, reader.preferences):
+        elif choice := cut(reader.preferences):
             yield reader, State.QUEUED, f"{len(choice)} papers as {reader.preferences.format}"
         else:
             yield reader, State.SKIPPED, NO_MATCH
@@ -330,7 +359,7 @@ def _compose(parts: Parts, compiled: CompiledIssue, delivery: Delivery, reader: 
     return compiled.message_for(replace(reader, preferences=asked_for), delivery.choice or (), date=date)
 
 
-def _issue(parts: Parts, digest: Digest, rising: tuple[Riser, ...]) -> Issue:
+def _issue(parts: Parts, digest: Digest, rising: tuple[Riser, ...], missing: tuple[str, ...]) -> Issue:
     mailing = parts.mailing
     return Issue(
         list_id=mailing.list_id,
@@ -339,24 +368,49 @@ def _issue(parts: Parts, digest: Digest, rising: tuple[Riser, ...]) -> Issue:
         size=min(100, mailing.entries * SPREAD[digest.period.cadence]),
         full=mailing.full,
         min_votes=mailing.min_votes,
+        only_matches=mailing.only_matches,
+        missing=missing,
         rising=rising,
         wording=parts.issues.wording(digest.period.key),
     )
 
 
 def _sectioned(parts: Parts, digest: Digest) -> Digest:
-    """Divide a week or a month by what its daily readers have not seen, and by topic."""
-    first = parts.papers.first_seen(entry.paper.key for entry in digest.entries)
-    seen = {key: votes for key, (_day, votes) in first.items()}
-    return replace(digest, entries=sectioned(digest.entries, told=parts.issues.carried(Cadence.DAILY), seen=seen))
+    """Divide a week or a month by what its daily readers have not seen, and by topic; a day stays as it is."""
+    if digest.period.cadence is Cadence.DAILY:
+        return digest
+    return replace(digest, entries=sectioned(digest.entries, told=parts.issues.carried(Cadence.DAILY)))
 
 
-def _rising(parts: Parts, period: Period, *, remember: bool) -> tuple[Riser, ...]:
-    """Look again at the papers of the week so far; whatever fails there, the issue itself does not need it."""
-    earlier = earlier_in_week(period.start) if period.cadence is Cadence.DAILY else None
-    collected = collect(parts.sources, earlier) if earlier else None
-    if not collected:
-        return ()
+def _timed(parts: Parts, collected: Collected, *, remember: bool) -> list[Paper]:
+    """Return what was read with its readings so far, this one included; kept, unless nothing is to be written."""
+    now = parts.clock()
     if remember:
-        parts.papers.observe(collected.read, parts.clock())
-    return risers(collected.papers, parts.papers.first_seen(paper.key for paper in collected.papers))
+        parts.papers.observe(collected.read, now)
+    return parts.papers.with_history(collected.papers, now)
+
+
+def _earlier(parts: Parts, period: Period, *, remember: bool) -> list[Paper]:
+    """Look again at the papers of the seven days before a day, at the sources and in memory.
+
+    Whatever fails there, the issue itself does not need it.
+    """
+    if period.cadence is not Cadence.DAILY:
+        return []
+    before = week_before(period.start)
+    again = _timed(parts, collect(parts.sources, before), remember=remember)
+    seen = {paper.key for paper in again}
+    return again + [paper for paper in parts.papers.remembered(before) if paper.key not in seen]
+
+
+def _skip(parts: Parts, slot: Skipped, *, remember: bool) -> Skipped:
+    if remember:
+        parts.issues.skip(slot, parts.clock())
+    return slot
+
+
+def _why_none(period: Period, papers: Sequence[Paper]) -> str:
+    if papers:
+        return "every paper listed was told before, or dropped"
+    weekend = period.cadence is Cadence.DAILY and period.start.weekday() >= SATURDAY
+    return "no papers are listed on a weekend" if weekend else "no papers are listed"

@@ -104,6 +104,12 @@ class Settings(BaseSettings):
     ranking: Literal["votes", "settled", "trending", "discussed", "newest"] | None = Field(
         None, description="How papers are ordered; votes within a list day, settled across several if unset."
     )
+    diversity: float = Field(
+        0.1, ge=0, le=1, description="Share of a paper's votes that may be passed over so that no topic fills the top."
+    )
+    only_matches: bool = Field(
+        default=False, description="Readers with interests get matching papers alone, and no mail where none matches."
+    )
     max_age_days: int = Field(
         3, ge=0, description="A live source's newest list may be this old, else nothing goes out."
     )

@@ -27,6 +27,7 @@ from newsletter.send.outcomes import DoubtPolicy
 from newsletter.send.smtp import Relay, SmtpTransport
 from newsletter.settings import Settings, bundled
 from newsletter.store import meta
+from newsletter.store.curation import CurationStore
 from newsletter.store.engine import Database
 from newsletter.store.issues import IssueStore
 from newsletter.store.ledger import Ledger
@@ -75,6 +76,7 @@ def build(settings: Settings, folder: Path, *, remember: bool = True, clock: Cal
         ),
         database=database,
         papers=PaperStore(database),
+        curation=CurationStore(database, settings.list_id),
         subscribers=subscribers,
         issues=IssueStore(database, settings.list_id),
         ledger=Ledger(database, settings.list_id),

@@ -162,7 +162,7 @@ YAML_FAULTS = [
     (LIST + '- "ada@example.org\\nBcc: bo@example.org"\n', 2, "address: 'ada@example.org\\nBcc: bo@example.org' is no"),
     (READER + "  address: bo@example.org\n", 3, "address: is here twice, first on line 2; keep one"),
     (READER + "  adress: x\n", 3, "adress: there is no such key; did you mean address?"),
-    (READER + "  shoes:\n  - 38\n", 3, "shoes: there is no such key; write address or name or period"),
+    (READER + "  shoes:\n  - 38\n", 3, "shoes: there is no such key; write address, name, period"),
     (
         READER + "  name: no\n",
         3,
@@ -173,7 +173,7 @@ YAML_FAULTS = [
     (READER + '  name: "Ada\\u2028Bo"\n', 3, "name: 'Ada\\u2028Bo' holds a line break"),
     (READER + f"  name: {'é' * 201}\n", 3, "name: longer than 200 characters; shorten it"),
     (READER + "  period: dayly\n", 3, "period: 'dayly' is no period; did you mean daily?"),
-    (READER + "  period: hourly\n", 3, "period: 'hourly' is no period; write daily or weekly or monthly"),
+    (READER + "  period: hourly\n", 3, "period: 'hourly' is no period; write daily, weekly or monthly"),
     (READER + "  period: no\n", 3, "period: an unquoted true or false is no period"),
     (READER + "  format: pdf\n", 3, "format: 'pdf' is no format; write html or text"),
     (

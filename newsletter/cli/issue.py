@@ -26,13 +26,13 @@ def edit(key: str, subject: str | None, preheader: str | None, note: str | None)
 
     Example: newsletter issue edit daily/2025-12-26 --note "Happy holidays."
     """
-    from newsletter import pipeline
+    from newsletter import editorial
 
     given = {"subject": subject, "preheader": preheader, "note": note}
     words = {name: text for name, text in given.items() if text is not None}
     if not words:
         raise click.UsageError("nothing to change; give --subject, --preheader or --note")
-    wording = pipeline.reword(load_parts(), key, words)
+    wording = editorial.reword(load_parts(), key, words)
     click.echo(f"{key}:")
     for name in WORDS:
         click.echo(f"  {name + ':':<11}{getattr(wording, name) or 'as the papers make it'}")

@@ -95,13 +95,12 @@ def status(issue: str | None, *, not_sent: bool, as_json: bool) -> None:
 def prepared(parts: "Parts", day: date | None, cadence: str, *, remember: bool = True) -> "Issue | None":
     """Prepare the issue of a day's period or the newest; say so in one line if there is none."""
     from newsletter import pipeline
-    from newsletter.models import Cadence
+    from newsletter.models import Cadence, Skipped
 
-    period = pipeline.find_period(parts, day, Cadence(cadence))
-    issue = pipeline.prepare(parts, period, remember=remember) if period else None
-    if issue is None:
-        when = f"on {day}" if day else f"in the last {parts.mailing.max_age_days} days"
-        click.echo(f"No new papers {when}: no issue.")
+    issue = pipeline.next_issue(parts, day, Cadence(cadence), remember=remember)
+    if isinstance(issue, Skipped):
+        click.echo(f"No issue {issue.key}: {issue.reason}.")
+        return None
     return issue
 
 

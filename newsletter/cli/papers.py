@@ -1,16 +1,56 @@
-"""newsletter papers: what the sources say, and what was remembered of it."""
+"""newsletter papers: what the sources say, what was remembered of it, and what the editor makes of it."""
 
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.context import DATE, JSON, load_parts, load_settings, print_json, print_table, to_day
+from newsletter.cli.context import DATE, JSON, load_parts, load_settings, print_json, print_table, to_day, warn
+
+if TYPE_CHECKING:
+    from newsletter.models import Entry
+
+NOTE = click.option("--note", default="", help="A word on it; beside a pinned paper readers see it.")
+UNDO = click.option("--undo", is_flag=True, help="Take it back.")
 
 
 @click.group()
 def papers() -> None:
-    """Read papers into the store, and look at them."""
+    """Read papers into the store, look at them, and pin or drop some."""
+
+
+@papers.command()
+@DATE
+@click.option("--days", type=click.IntRange(1, 366), default=3, show_default=True, help="List days, up to that one.")
+@JSON
+@click.pass_context
+def fetch(ctx: click.Context, day: date | None, days: int, *, as_json: bool) -> None:
+    """Read the newest list days of all sources, so that votes get a history; run it hourly from cron if you like.
+
+    What one source says is kept when another fails; that ends with code 3.
+
+    Example: newsletter papers fetch --days 5
+    """
+    from datetime import timedelta
+
+    from newsletter import pipeline
+    from newsletter.models import Cadence, Period
+
+    parts = load_parts()
+    newest = day or pipeline.newest_list_day(parts)
+    start = newest - timedelta(days=days - 1)
+    collected = pipeline.read(parts, Period(Cadence.DAILY, start, newest))
+    for failure in collected.failures:
+        warn(str(failure))
+    read = {source.name: [one for one in collected.read if one.source == source.name] for source in parts.sources}
+    listed = {name: sorted({str(one.listed_on) for one in found}) for name, found in read.items()}
+    if as_json:
+        print_json([{"source": name, "papers": len(found), "days": listed[name]} for name, found in read.items()])
+    else:
+        for name, found in read.items():
+            click.echo(f"{name}: {_of_days(len(found), len(listed[name]))} read, {start} to {newest}.")
+    ctx.exit(collected.failures[0].exit_code if collected.failures else 0)
 
 
 @papers.command(name="import")
@@ -21,7 +61,7 @@ def papers() -> None:
 @click.option("--dry-run", is_flag=True, help="Read and show, write nothing.")
 @JSON
 def import_papers(spec: str, as_of: date | None, *, dry_run: bool, as_json: bool) -> None:
-    """Read a source into the store: page:PATH, file:PATH or huggingface.
+    """Read a source into the store: page:PATH, file:PATH, or any other kind of source.
 
     Example: newsletter papers import page:seeds/daily-papers.txt --as-of 2025-12-25
     """
@@ -38,33 +78,87 @@ def import_papers(spec: str, as_of: date | None, *, dry_run: bool, as_json: bool
         print_json([to_json(paper) for paper in found])
         return
     days = {paper.listed_on for paper in found}
-    verb = "would be read" if dry_run else "read"
-    click.echo(f"{spec}: {len(found)} papers of {len(days)} list day{'' if len(days) == 1 else 's'} {verb}.")
+    click.echo(f"{spec}: {_of_days(len(found), len(days))} {'would be read' if dry_run else 'read'}.")
 
 
 @papers.command(name="list")
 @DATE
 @JSON
 def list_papers(day: date | None, *, as_json: bool) -> None:
-    """Show the remembered papers of a list day, ranked; the newest day if none is named.
+    """Show the remembered papers of a list day, ranked, with the votes gained since yesterday; else the newest day's.
 
     Example: newsletter papers list --date 2025-12-25
     """
     from newsletter.models import Cadence
     from newsletter.periods import daily
+    from newsletter.rank.rising import since_yesterday
     from newsletter.store.papers import to_json
 
     parts = load_parts(remember=False)
     day = day or parts.papers.newest_day()
-    entries = parts.rankings[Cadence.DAILY].rank(parts.papers.listed_on(day), daily(day)) if day else []
+    entries = parts.rankings[Cadence.DAILY].rank(parts.papers.remembered(daily(day)), daily(day)) if day else []
     if as_json:
-        print_json([{"rank": entry.rank, "reason": entry.reason} | to_json(entry.paper) for entry in entries])
+        rows = ({"rank": e.rank, "reason": e.reason, "since_yesterday": since_yesterday(e.paper)} for e in entries)
+        print_json([row | to_json(entry.paper) for row, entry in zip(rows, entries, strict=True)])
     elif entries:
-        rows = ((str(e.rank), _votes(e.paper.upvotes), e.paper.title, e.reason) for e in entries)
-        print_table(["Rank", "Votes", "Title", "Why"], rows, right=["Rank", "Votes"])
+        click.echo(f"{len(entries)} papers of the list of {day}; New are the votes since yesterday.")
+        headings = ["Rank", "Votes", "New", "Id", "Title"]
+        print_table(headings, map(_row, entries), right=headings[:3])
     else:
         click.echo(f"No papers of {day} are remembered." if day else "No papers are remembered yet.")
 
 
-def _votes(votes: int | None) -> str:
-    return "?" if votes is None else str(votes)
+@papers.command()
+@click.argument("name", metavar="ID")
+@NOTE
+@UNDO
+def pin(name: str, note: str, *, undo: bool) -> None:
+    """Put a paper at the top of the next issue that can carry it, as the editor's pick.
+
+    ID is an arXiv id, a link that ends in one, or the paper's title.
+
+    Example: newsletter papers pin 2512.16676 --note "Read it for the appendix."
+    """
+    _decide("pin", name, note, "leads the next issue that can carry it", undo=undo)
+
+
+@papers.command()
+@click.argument("name", metavar="ID")
+@NOTE
+@UNDO
+def drop(name: str, note: str, *, undo: bool) -> None:
+    """Leave a paper out of every issue that is to come.
+
+    ID is an arXiv id, a link that ends in one, or the paper's title.
+
+    Example: newsletter papers drop 2512.16676 --note "Withdrawn."
+    """
+    _decide("drop", name, note, "is left out of what is to come", undo=undo)
+
+
+def _decide(verdict: str, name: str, note: str, effect: str, *, undo: bool) -> None:
+    from newsletter import editorial
+
+    parts = load_parts()
+    if undo:
+        click.echo(f"{editorial.reconsider(parts, name).title}: as the ranking has it again.")
+    else:
+        click.echo(f"{editorial.decide(parts, name, verdict, note).title}: {effect}.")
+
+
+def _row(entry: "Entry") -> list[str]:
+    from newsletter.rank.rising import since_yesterday
+
+    paper, change = entry.paper, since_yesterday(entry.paper)
+    votes = "?" if paper.upvotes is None else f"{paper.upvotes:,}"
+    return [
+        str(entry.rank),
+        votes,
+        "" if change is None else f"{change:+,}",
+        paper.arxiv_id or "",
+        paper.title,
+    ]
+
+
+def _of_days(papers: int, days: int) -> str:
+    return f"{papers:,} papers of {days} list day{'' if days == 1 else 's'}"

@@ -2,17 +2,16 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from newsletter.models import Entry, Paper
+from newsletter.rank.rising import rise_of, rose
 
 ROSE, MISSED, REST = "Rose after their day", "You may have missed", ""
 FEWEST = 2  # papers among those that copies tell which make a topic worth a heading
 POOL = 30  # entries that a copy may tell: they decide which topics there are
-LEAST_RISE = 1.5  # votes now by votes on the paper's day
-LEAST_GAIN = 10  # votes
 
 # Broad fields and the words that place a paper in one, narrow fields first. Papers name methods rather than fields, so
 # the lists' own keywords are too many to be headings: of 110 papers in a recorded week no keyword but two held five.
@@ -32,15 +31,14 @@ TOPICS = {
 PATTERNS = {topic: re.compile(rf"\b(?:{pattern})", re.IGNORECASE) for topic, pattern in TOPICS.items()}
 
 
-def sectioned(entries: Sequence[Entry], *, told: AbstractSet[str], seen: Mapping[str, int]) -> tuple[Entry, ...]:
+def sectioned(entries: Sequence[Entry], *, told: AbstractSet[str]) -> tuple[Entry, ...]:
     """Give each entry its section, and a remark where it rose; their order stays.
 
     Args:
         entries: all of a period, ranked.
         told: keys of the papers that a daily issue of the list told; empty for a list without daily issues.
-        seen: the votes of each paper when it was first read, by its key.
     """
-    placed = [_placed(entry, told, seen) for entry in entries]
+    placed = [_placed(entry, told) for entry in entries]
     sizes = Counter(entry.section for entry in placed[:POOL])
     return tuple(entry if sizes[entry.section] >= FEWEST else replace(entry, section=REST) for entry in placed)
 
@@ -54,11 +52,10 @@ def topic_of(paper: Paper) -> str:
     return REST
 
 
-def _placed(entry: Entry, told: AbstractSet[str], seen: Mapping[str, int]) -> Entry:
+def _placed(entry: Entry, told: AbstractSet[str]) -> Entry:
     paper = entry.paper
-    before, now = seen.get(paper.key), paper.upvotes
-    if before is not None and now is not None and now - before >= LEAST_GAIN and now >= LEAST_RISE * before:
-        return replace(entry, section=ROSE, remark=f"rose by {now - before} after its day")
+    if rose(paper):
+        return replace(entry, section=ROSE, remark=entry.remark or rise_of(paper))
     if told and paper.key not in told:
         return replace(entry, section=MISSED)
     return replace(entry, section=topic_of(paper))

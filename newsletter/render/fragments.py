@@ -160,7 +160,7 @@ def resolve(pieces: Sequence[Piece], scope: Scope) -> Iterator[Chunk | Slot]:
                     yield from resolve(inner, scope)
             case Items(name, by_rank):
                 for pick in scope.lists.get(name, ()):
-                    own = Scope({**scope.values, "match": pick.match}, scope.lists, scope.escape)
+                    own = Scope({**scope.values, "match": pick.match or ""}, scope.lists, scope.escape)
                     yield from resolve(by_rank[pick.rank], own)
 
 

@@ -18,7 +18,7 @@ NAMED_LIMIT = 60  # titles under "also listed"; what is left is counted
 LONGEST_URL = 1000
 IN_ADDRESSES = "@/:=?;#%&,+!~*()"  # beside letters and digits, what HTML writers leave alone in an address
 OLD = timedelta(days=60)  # a paper listed this long after it was published says so
-CHOICE_SLOTS = ("preheader", "summary", "more")
+CHOICE_SLOTS = ("preheader", "summary", "filled", "more")
 SUFFIXES = {"jr", "jr.", "sr", "sr.", "ii", "iii", "iv"}
 
 
@@ -39,6 +39,7 @@ class EntryView:
     project_url: str
     project: str
     remark: str
+    note: str  # the editor's
     match: str
 
 
@@ -89,6 +90,7 @@ class IssueView:
     title: str
     day: str
     summary: str  # how many of how many
+    filled: str  # that the reader's words found fewer papers than there are in this copy
     subject: str
     preheader: str
     note: str
@@ -121,6 +123,7 @@ class IssueView:
             named=own(self.named),
             preheader=slot("preheader"),
             summary=slot("summary"),
+            filled=slot("filled"),
             more=slot("more"),
         )
 
@@ -159,6 +162,7 @@ def view_of(issue: Issue, arrangement: Arrangement, *, postal_address: str | Non
         title=visible(issue.title),
         day=words.day_line(period),
         summary=words.summary_of(issue, told),
+        filled=words.filled_of(told),
         subject=words.subject_of(issue, told),
         preheader=words.preheader_of(issue, told),
         note=clip(visible(issue.wording.note or ""), NOTE_LIMIT),
@@ -218,7 +222,8 @@ def entry_view(entry: Entry, period: Period) -> EntryView:
         project_url=project_url if not code_url else "",
         project=clip(urlsplit(project_url).hostname or "project", 40),
         remark=clip(visible(entry.remark), NAME_LIMIT),
-        match=clip(visible(entry.match), NAME_LIMIT),
+        note=clip(visible(entry.note), NOTE_LIMIT),
+        match=clip(visible(entry.match or ""), NAME_LIMIT),
     )
 
 

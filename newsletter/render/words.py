@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import date
+from urllib.parse import urlsplit
 
 from newsletter.models import Cadence, Entry, Issue, Period
 from newsletter.render.teaser import content_words
@@ -64,17 +65,39 @@ def summary_of(issue: Issue, entries: Sequence[Entry]) -> str:
     return count(listed, "paper") if listed else "no papers"
 
 
+def filled_of(entries: Sequence[Entry]) -> str:
+    """Return the line that says how many of a copy's papers hold the reader's words; else nothing."""
+    hits = sum(bool(entry.match) for entry in entries)
+    if hits == len(entries) or all(entry.match is None for entry in entries):
+        return ""
+    if not hits:
+        return "No paper here has one of your words, so these are the top of the list."
+    return f"{hits} of these {'has one' if hits == 1 else 'have one'} of your words; the rest are the top of the list."
+
+
 def voice_of(issue: Issue) -> str:
     """Return the sentence under the masthead of an empty or a thin issue; empty for the usual ones."""
     listed = len(issue.digest.entries)
     span = {Cadence.DAILY: "day", Cadence.WEEKLY: "week", Cadence.MONTHLY: "month"}[issue.digest.period.cadence]
     if not listed:
         return "Nothing new this time, so there is nothing to read. We write again when there is."
-    if listed <= THIN:
-        return (
-            f"A quiet {span}: {NUMBERS[listed]} {'paper' if listed == 1 else 'papers'} made the list. Enjoy the time."
-        )
-    return ""
+    papers = "paper" if listed == 1 else "papers"
+    quiet = f"A quiet {span}: {NUMBERS[listed]} {papers} made the list. Enjoy the time." if listed <= THIN else ""
+    return " ".join(filter(None, [quiet, _missing(issue)]))
+
+
+def _missing(issue: Issue) -> str:
+    """Return the sentence that owns up to sources that could not be read."""
+    names = " and ".join(dict.fromkeys(map(source_name, issue.missing)))
+    return f"We could not read {names} this time, so something may be missing." if names else ""
+
+
+def source_name(spec: str) -> str:
+    """Return what readers call a source; no more of an address than its host, which is all that may be public."""
+    kind, _, rest = spec.partition(":")
+    if kind == "feed":
+        return urlsplit(rest).hostname or "a feed"
+    return {"huggingface": "Hugging Face", "arxiv": "arXiv"}.get(kind, "one of our sources")
 
 
 def lead_heading(period: Period) -> str:

@@ -5,12 +5,12 @@ from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
-from newsletter.models import Cadence, Digest, Entry, Issue, Period, Riser, Wording
+from newsletter.models import Cadence, Digest, Entry, Issue, Period, Riser, Skipped, Wording
 from newsletter.store.engine import Database
 from newsletter.store.papers import from_json, to_json
-from newsletter.store.tables import carried, issue, piece, wording
+from newsletter.store.tables import carried, issue, piece, skipped, wording
 
 
 class IssueStore:
@@ -25,6 +25,8 @@ class IssueStore:
         with self._database.writing() as connection:
             row = {"list_id": self._list_id, "key": one.key, "content": _to_json(one), "frozen_at": now}
             fresh = connection.execute(self._database.insert(issue).values(row).on_conflict_do_nothing()).rowcount
+            came = skipped.c.list_id == self._list_id, skipped.c.issue_key == one.key
+            connection.execute(delete(skipped).where(*came))
             papers = [
                 {"list_id": self._list_id, "paper_key": entry.paper.key, "issue_key": one.key} for entry in entries
             ]
@@ -54,6 +56,30 @@ class IssueStore:
         )
         with self._database.reading() as connection:
             return frozenset(connection.scalars(statement))
+
+    def skip(self, slot: Skipped, now: datetime) -> None:
+        """Keep why a slot has no issue; the newest reason counts, and an issue that comes after all takes it away."""
+        row = self._database.insert(skipped).values(
+            list_id=self._list_id, issue_key=slot.key, reason=slot.reason, skipped_at=now
+        )
+        update = {"reason": row.excluded.reason, "skipped_at": row.excluded.skipped_at}
+        with self._database.writing() as connection:
+            connection.execute(row.on_conflict_do_update(index_elements=["list_id", "issue_key"], set_=update))
+
+    def skipped(self) -> list[Skipped]:
+        """Return the slots that have no issue, newest first."""
+        statement = select(skipped.c.issue_key, skipped.c.reason).where(skipped.c.list_id == self._list_id)
+        with self._database.reading() as connection:
+            rows = connection.execute(statement.order_by(skipped.c.skipped_at.desc(), skipped.c.issue_key.desc()))
+            return [Skipped(*row) for row in rows]
+
+    def carrying(self, paper_key: str) -> list[str]:
+        """Return the keys of the issues that carried a paper, oldest first."""
+        statement = select(carried.c.issue_key).where(
+            carried.c.list_id == self._list_id, carried.c.paper_key == paper_key
+        )
+        with self._database.reading() as connection:
+            return sorted(connection.scalars(statement))
 
     def wording(self, key: str) -> Wording:
         """Return what an editor wrote for an issue."""
@@ -92,6 +118,8 @@ def _to_json(one: Issue) -> dict[str, Any]:
         "size": one.size,
         "full": one.full,
         "min_votes": one.min_votes,
+        "only_matches": one.only_matches,
+        "missing": list(one.missing),
         "wording": asdict(one.wording),
         "rising": [
             {"paper": to_json(riser.paper), "gained": riser.gained, "since": riser.since.isoformat()}
@@ -104,6 +132,7 @@ def _to_json(one: Issue) -> dict[str, Any]:
                 "reason": entry.reason,
                 "remark": entry.remark,
                 "section": entry.section,
+                "note": entry.note,
                 "paper": to_json(entry.paper),
             }
             for entry in one.digest.entries
@@ -121,6 +150,7 @@ def _from_json(content: dict[str, Any]) -> Issue:
             row["reason"],
             remark=row.get("remark", ""),
             section=row.get("section", ""),
+            note=row.get("note", ""),
         )
         for row in content["entries"]
     )
@@ -134,6 +164,8 @@ def _from_json(content: dict[str, Any]) -> Issue:
         size=content["size"],
         full=content.get("full", content["size"]),
         min_votes=content["min_votes"],
+        only_matches=content.get("only_matches", False),
+        missing=tuple(content.get("missing", ())),
         wording=Wording(**content.get("wording", {})),
         rising=tuple(rising),
         digest=Digest(period, entries),

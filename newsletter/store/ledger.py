@@ -324,8 +324,8 @@ def _delivery(row: Row[Any]) -> Delivery:
 
 
 def _written(choice: tuple[Pick, ...]) -> str:
-    """Return ranks with commas, each matched one as a pair: `3,1,[7,"diffusion"]`."""
-    return json.dumps([[*pick] if pick.match else pick.rank for pick in choice], ensure_ascii=False)[1:-1]
+    """Return ranks with commas; where the reader has words, pairs with the one that matched: `[7,"RL"],[8,""]`."""
+    return json.dumps([pick.rank if pick.match is None else [*pick] for pick in choice], ensure_ascii=False)[1:-1]
 
 
 def _read(choice: str) -> tuple[Pick, ...]:

@@ -8,9 +8,12 @@ from newsletter.errors import DatabaseError
 from newsletter.store.engine import Database
 from newsletter.store.tables import meta, metadata
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 # What brings a database of the version before to this one; new tables are made besides.
-STEPS = {2: ("ALTER TABLE subscriber ADD COLUMN papers INTEGER",)}
+STEPS = {
+    2: ("ALTER TABLE subscriber ADD COLUMN papers INTEGER",),
+    3: ("ALTER TABLE subscriber ADD COLUMN only_matches BOOLEAN",),
+}
 
 
 def prepare_schema(database: Database) -> None:

@@ -1,18 +1,19 @@
 """Papers as they were read: the last known fields, the days they were listed, and every vote count with its time."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, fields, replace
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import func, select
 
-from newsletter.models import Paper
+from newsletter.models import Observation, Paper, Period
 from newsletter.store.engine import Database
 from newsletter.store.tables import listing, observation, paper
 
 DATES = ("published_on", "listed_on")
 TUPLES = ("authors", "keywords")
+COUNTS = ("upvotes", "comment_count", "repository_stars")
 
 
 class PaperStore:
@@ -31,7 +32,7 @@ class PaperStore:
                 statement = self._database.insert(paper).values(key=one.key, fields=to_json(one), first_seen_at=now)
                 update = {"fields": statement.excluded.fields}
                 connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_=update))
-            seen = [_observation(one, now) for one in rows]
+            seen = [{"paper_key": one.key, "source": one.source or ""} | asdict(_reading(one, now)) for one in rows]
             connection.execute(self._database.insert(observation).on_conflict_do_nothing(), seen)
             listed = [
                 {"day": one.listed_on, "paper_key": one.key, "source": one.source or ""}
@@ -41,24 +42,44 @@ class PaperStore:
             if listed:
                 connection.execute(self._database.insert(listing).on_conflict_do_nothing(), listed)
 
-    def listed_on(self, day: date) -> list[Paper]:
-        """Return the papers that stood on any list of a day, as they were last read."""
-        statement = (
-            select(paper.c.fields)
-            .where(paper.c.key.in_(select(listing.c.paper_key).where(listing.c.day == day)))
-            .order_by(paper.c.key)
-        )
-        with self._database.reading() as connection:
-            return [from_json(row) for row in connection.scalars(statement)]
+    def with_history(self, papers: Iterable[Paper], now: datetime) -> list[Paper]:
+        """Return papers that were just read with all readings of them, this one last."""
+        fresh = list(papers)
+        before = self._readings([one.key for one in fresh])
+        return [
+            replace(one, observations=(*(seen for seen in before[one.key] if seen.seen_at < now), _reading(one, now)))
+            for one in fresh
+        ]
 
-    def first_seen(self, keys: Iterable[str]) -> dict[str, tuple[date, int]]:
-        """Return the day and the votes of each paper's first observation that has votes, by key."""
-        first = func.row_number().over(partition_by=observation.c.paper_key, order_by=observation.c.seen_at)
-        wanted = observation.c.paper_key.in_(list(keys)) & observation.c.upvotes.is_not(None)
-        ranked = select(observation, first.label("place")).where(wanted).subquery()
-        statement = select(ranked.c.paper_key, ranked.c.seen_at, ranked.c.upvotes).where(ranked.c.place == 1)
+    def remembered(self, period: Period) -> list[Paper]:
+        """Return the papers that stood on any list of a period, as they were last read, with all readings of them."""
+        listed = select(listing.c.paper_key).where(listing.c.day.between(period.start, period.end))
+        statement = select(paper.c.fields).where(paper.c.key.in_(listed)).order_by(paper.c.key)
         with self._database.reading() as connection:
-            return {row.paper_key: (row.seen_at.date(), row.upvotes) for row in connection.execute(statement)}
+            papers = [from_json(row) for row in connection.scalars(statement)]
+        seen = self._readings([one.key for one in papers])
+        return [replace(one, observations=seen[one.key]) for one in papers]
+
+    def find(self, key: str) -> Paper | None:
+        """Return the paper with this key as it was last read, or None."""
+        with self._database.reading() as connection:
+            row = connection.scalar(select(paper.c.fields).where(paper.c.key == key))
+        return from_json(row) if row else None
+
+    def _readings(self, keys: Sequence[str]) -> dict[str, tuple[Observation, ...]]:
+        """Return the readings of papers, oldest first; what several sources said at one moment is one reading."""
+        counts = [func.max(observation.c[name]).label(name) for name in COUNTS]
+        statement = (
+            select(observation.c.paper_key, observation.c.seen_at, *counts)
+            .where(observation.c.paper_key.in_(keys))
+            .group_by(observation.c.paper_key, observation.c.seen_at)
+            .order_by(observation.c.seen_at)
+        )
+        readings: dict[str, list[Observation]] = {key: [] for key in keys}
+        with self._database.reading() as connection:
+            for key, seen_at, *values in connection.execute(statement):
+                readings[key].append(Observation(seen_at, *values))
+        return {key: tuple(seen) for key, seen in readings.items()}
 
     def newest_day(self) -> date | None:
         """Return the newest list day that was ever read, or None."""
@@ -89,12 +110,5 @@ def from_json(values: Mapping[str, Any]) -> Paper:
     return Paper(**given)
 
 
-def _observation(one: Paper, now: datetime) -> dict[str, Any]:
-    return {
-        "paper_key": one.key,
-        "source": one.source or "",
-        "seen_at": now,
-        "upvotes": one.upvotes,
-        "comment_count": one.comment_count,
-        "repository_stars": one.repository_stars,
-    }
+def _reading(one: Paper, now: datetime) -> Observation:
+    return Observation(now, *(getattr(one, name) for name in COUNTS))

@@ -85,6 +85,7 @@ class SubscriberStore:
             "exclude": list(preferences.exclude),
             "format": preferences.format.value,
             "papers": preferences.papers,
+            "only_matches": preferences.only_matches,
             "active": one.active,
             "origin": origin,
             "listed": True,
@@ -106,6 +107,7 @@ def from_row(row: Row[Any]) -> Subscriber:
             exclude=tuple(row.exclude),
             format=Format(row.format),
             papers=row.papers,
+            only_matches=row.only_matches,
         ),
     )
 

@@ -97,6 +97,7 @@ subscriber = Table(
     Column("exclude", JSON, nullable=False),
     Column("format", String, nullable=False),
     Column("papers", Integer),  # how many the reader wants told; none is the list's own number
+    Column("only_matches", Boolean),  # no papers beside those with the reader's words; none is the list's own rule
     Column("active", Boolean, nullable=False),
     Column("origin", String, nullable=False),  # where the row came from: "file" or "import"
     Column("listed", Boolean, nullable=False),  # false once its line is gone from the file
@@ -120,6 +121,27 @@ wording = Table(
     Column("issue_key", String, primary_key=True),
     Column("name", String, primary_key=True),
     Column("words", Text, nullable=False),
+)
+
+# A slot that got no issue, and why.
+skipped = Table(
+    "skipped",
+    metadata,
+    Column("list_id", String, primary_key=True),
+    Column("issue_key", String, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("skipped_at", Moment, nullable=False),
+)
+
+# What an editor decided about a paper.
+curation = Table(
+    "curation",
+    metadata,
+    Column("list_id", String, primary_key=True),
+    Column("paper_key", String, primary_key=True),
+    Column("verdict", String, nullable=False),  # "pin" or "drop"
+    Column("note", Text, nullable=False),
+    Column("decided_at", Moment, nullable=False),
 )
 
 # A paper that an issue carried as an entry: no other issue of that cadence and list carries it again.
@@ -154,7 +176,7 @@ delivery = Table(
     Column("attempts", Integer, nullable=False, default=0),
     Column("doubts", Integer, nullable=False, default=0),
     Column("cause", String),
-    Column("choice", String),  # ranks with commas, and the word that lifted a paper: 3,1,[7,"diffusion"]
+    Column("choice", String),  # ranks with commas, or pairs of rank and matched word: [7,"RL"],[8,""]
     Column("format", String),
     Column("owner", String),
     Column("epoch", Integer, nullable=False, default=0),

@@ -137,6 +137,7 @@ class _Written(BaseModel):
     papers: Annotated[int, _number("[1-9][0-9]?|100", "papers")] | None = None
     interests: _Interests | None = None
     format: Format | None = None
+    only_matches: bool | None = None
     active: bool | None = None
 
     def subscriber(self) -> Subscriber:
@@ -149,6 +150,7 @@ class _Written(BaseModel):
             exclude=tuple(filter(None, interests.exclude or ())),
             format=self.format or Format.HTML,
             papers=self.papers,
+            only_matches=self.only_matches,
         )
         active = self.active is not False
         return Subscriber(address=self.address, name=self.name or None, preferences=preferences, active=active)

@@ -76,7 +76,13 @@ def _near(word: str, choices: Collection[str]) -> str:
     spelled = {it.rpartition("/")[2].casefold(): it for it in likely} | {it.casefold(): it for it in likely}
     for close in difflib.get_close_matches(word.casefold().replace(" ", "_"), spelled, n=1, cutoff=0.8):
         return f"did you mean {spelled[close]}?"
-    return "write one such as Europe/Berlin or UTC" if cities else f"write {' or '.join(choices)}"
+    return "write one such as Europe/Berlin or UTC" if cities else f"write {_listed(list(choices))}"
+
+
+def _listed(choices: list[str]) -> str:
+    """Return `one, another or a third`."""
+    most = ", ".join(choices[:-1])
+    return " or ".join(filter(None, [most, *choices[-1:]]))
 
 
 def _quoted(value: object) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from newsletter import pipeline
 from newsletter.errors import NewsletterError, SettingsError, SourceError, SubscribersError, TemplateError, UsageError
-from newsletter.models import Cadence, Issue, Period, Subscriber
+from newsletter.models import Cadence, Issue, Period, Skipped, Subscriber
 from newsletter.parts import Parts
 from newsletter.periods import parse_key, period_of
 from newsletter.rank.interests import choose
@@ -96,7 +96,7 @@ class Desk:
         self._changed.set()
         self._parts: Parts | None = None
         self._fault: NewsletterError | None = None
-        self._issues: dict[object, Issue | None] = {}
+        self._issues: dict[object, Issue | Skipped] = {}
         self._newest: str | None = None
         self._made: dict[tuple[str, str], Proof] = {}
         self._good: OrderedDict[tuple[str, str], Proof] = OrderedDict()
@@ -220,8 +220,8 @@ class Desk:
             if known not in self._issues:
                 self._issues[known] = pipeline.prepare(parts, period, remember=False)
             issue = self._issues[known]
-        if issue is None:
-            raise NothingToShow(f"No new papers on {period.end}: no issue.")
+        if isinstance(issue, Skipped):
+            raise NothingToShow(f"No issue {key}: {issue.reason}.")
         return issue
 
     def _reader(self, parts: Parts, address: str) -> Subscriber:

@@ -5,7 +5,7 @@ from pathlib import Path
 from playwright.sync_api import Browser
 
 from newsletter import pipeline
-from newsletter.models import Preferences
+from newsletter.models import Issue, Preferences
 from newsletter.periods import daily
 from newsletter.rank.interests import choose
 from newsletter.settings import Settings
@@ -29,7 +29,7 @@ def test_the_first_screen_shows_the_lead_and_the_start_of_its_sentence(
     days = list(source.days(parts.clock().date()))
     for day in days:
         issue = pipeline.prepare(parts, daily(day), remember=False)
-        assert issue
+        assert isinstance(issue, Issue)
         html = pipeline.compile_issue(parts, issue).page(choose(issue, Preferences())).html
         page = open_page(browser, html, 320, "light", height=SCREEN)
         (title, _, title_ends), (sentence, sentence_begins, _) = page.evaluate(PLACES)

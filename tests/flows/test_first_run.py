@@ -133,7 +133,7 @@ def test_a_day_without_papers_is_one_line_and_no_files(tmp_path: Path) -> None:
     for command in (["send"], ["build"], ["send", "--dry-run"]):
         ran = newsletter(tmp_path, *command, "--date", "2025-12-27")
         assert (ran.code, ran.err) == (0, "")
-        assert ran.out == "No new papers on 2025-12-27: no issue.\n"
+        assert ran.out == "No issue daily/2025-12-27: no papers are listed on a weekend.\n"
     assert not (tmp_path / "build").exists()
     assert not (tmp_path / "var/outbox").exists()
 
@@ -163,7 +163,7 @@ def test_a_paper_is_never_told_twice(tmp_path: Path) -> None:
     assert len(outbox(tmp_path)) == 2 * len(later)
     assert all("Told once" not in message.get_body(("plain",)).get_content() for message in later)  # type: ignore[union-attr]
     nothing = newsletter(tmp_path, "send", "--date", "2026-08-21", NEWSLETTER_SOURCES="file:days")
-    assert nothing.out == "No new papers on 2026-08-21: no issue.\n"
+    assert nothing.out == "No issue daily/2026-08-21: every paper listed was told before, or dropped.\n"
 
 
 def test_weekly_readers_get_the_week_by_topic_and_never_twice(tmp_path: Path) -> None:

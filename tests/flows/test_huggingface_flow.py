@@ -35,7 +35,7 @@ def test_a_list_that_is_too_old_is_no_news(tmp_path: Path) -> None:
     lists = empty | {TODAY - timedelta(days=4): [an_item()]}
     with hf_api(Api(lists)) as api:
         ran = send(tmp_path, api)
-    assert (ran.code, ran.out) == (0, "No new papers in the last 3 days: no issue.\n")
+    assert (ran.code, ran.out) == (0, f"No issue daily/{TODAY}: no new papers in the last 3 days.\n")
     assert not (tmp_path / "var/outbox").exists()
 
 

@@ -89,7 +89,7 @@ def test_an_included_word_lifts_and_an_excluded_one_drops() -> None:
     titles = ["Robots", "World models", "RL for robots", "Poetry"]
     issue = an_issue([a_paper(n, title=title, abstract="") for n, title in enumerate(titles)])
     chosen = choose(issue, Preferences(include=("rl", "poetry"), exclude=("world models",)))
-    assert chosen == (Pick(3, "rl"), Pick(4, "poetry"), Pick(1))
+    assert chosen == (Pick(3, "rl"), Pick(4, "poetry"), Pick(1, ""))
 
 
 def test_a_reader_gets_as_many_papers_as_they_asked_for() -> None:

@@ -16,7 +16,7 @@ import pytest
 from werkzeug.serving import make_server
 
 from newsletter import pipeline
-from newsletter.models import Subscriber
+from newsletter.models import Issue, Subscriber
 from newsletter.parts import Parts
 from newsletter.settings import Settings, bundled
 from newsletter.web.preview import create_preview, desk_of
@@ -221,7 +221,7 @@ def test_the_raw_view_is_the_very_bytes_that_would_be_sent(desk: Running, addres
     issue = pipeline.prepare(parts, pipeline.find_period(parts), remember=False)  # type: ignore[arg-type]
     listed = {reader.address: reader for reader in pipeline.readers(parts)}
     reader = listed.get(address, Subscriber(address="reader@example.org", id=0))
-    assert issue
+    assert isinstance(issue, Issue)
     expected = pipeline.copy_for(parts, issue, reader).content
     assert desk.source(f"issue={NEWEST}&reader={address}") == expected
 
@@ -230,7 +230,7 @@ def test_what_is_shown_of_a_sent_issue_is_what_was_sent(desk: Running) -> None:
     (desk.folder / "subscribers.yaml").write_text("subscribers:\n  - {address: ada@example.org, name: Ada}\n")
     parts = parts_of(desk.folder, remember=True)
     issue = pipeline.prepare(parts, pipeline.find_period(parts))  # type: ignore[arg-type]
-    assert issue
+    assert isinstance(issue, Issue)
     pipeline.follow_roster(parts)
     pipeline.deliver(parts, issue)
     [sent] = (desk.folder / "var/outbox/new").iterdir()
