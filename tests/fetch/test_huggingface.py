@@ -4,7 +4,7 @@ import gzip
 import json
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import repeat
 from pathlib import Path
@@ -21,26 +21,12 @@ from newsletter.fetch.http import Manners, build_client, get_json, retry_after
 from newsletter.fetch.huggingface import HuggingFaceSource
 from newsletter.models import Cadence, Period
 from newsletter.periods import daily
+from tests.fetch.feed_server import Clock
 from tests.fetch.hf_server import Answer, Api, an_item, hf_api
 
 DAY = date(2025, 12, 25)
 OK = Answer(body=json.dumps([an_item()]).encode())
 BUSY = Answer(503, b"")
-
-
-@dataclass
-class Clock:
-    """A clock that only sleeping moves."""
-
-    now: float = 0
-    slept: list[float] = field(default_factory=list)
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +48,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def manners(clock: Clock) -> Manners:
-    return Manners(sleep=clock.sleep, clock=clock)
+    return Manners(private=True, sleep=clock.sleep, clock=clock)
 
 
 @pytest.fixture
@@ -243,7 +229,7 @@ def test_an_answer_byte_by_byte_is_given_up_when_the_time_is_over(
     client: httpx.Client, api: Api, answer: Answer
 ) -> None:
     api.faults = repeat(answer)
-    source = HuggingFaceSource(client, endpoint=api.url, today=lambda: DAY, manners=Manners(seconds=0.1))
+    source = HuggingFaceSource(client, endpoint=api.url, today=lambda: DAY, manners=Manners(private=True, seconds=0.1))
     assert "no answer in time" in fault_of(source)
     assert len(api.asked) <= 1
 
@@ -299,7 +285,7 @@ def test_an_answer_of_ten_times_the_size_is_not_read_to_its_end(
     if packed:
         body, headers["Content-Encoding"] = gzip.compress(body), "gzip"
     api.faults = repeat(Answer(status, body, headers))
-    source = HuggingFaceSource(client, endpoint=api.url, today=lambda: DAY, manners=Manners(size=size))
+    source = HuggingFaceSource(client, endpoint=api.url, today=lambda: DAY, manners=Manners(private=True, size=size))
     fault = fault_of(source)
     assert ("redirects more than" if status == 302 else "answered with more than 100,000 bytes") in fault
 
@@ -307,7 +293,7 @@ def test_an_answer_of_ten_times_the_size_is_not_read_to_its_end(
 def test_an_answer_is_left_where_it_grows_too_large(client: httpx.Client, api: Api) -> None:
     api.faults = repeat(Answer(body=b" " * 1000, drip=0.01))
     with pytest.raises(SourceError, match="more than 3 bytes"):
-        get_json(client, api.url, {}, source="huggingface", manners=Manners(size=3, seconds=4))
+        get_json(client, api.url, {}, source="huggingface", manners=Manners(private=True, size=3, seconds=4))
 
 
 def test_a_redirect_leaves_no_connection_open(api: Api, manners: Manners) -> None:

@@ -13,7 +13,7 @@ from newsletter.errors import SourceError
 from newsletter.fetch.base import PaperSource
 from newsletter.fetch.clean import clean_text
 from newsletter.fetch.files import FileSource
-from newsletter.fetch.http import build_client
+from newsletter.fetch.http import Manners, build_client
 from newsletter.fetch.huggingface import HuggingFaceSource
 from newsletter.fetch.page import PageSource
 from newsletter.models import Cadence, Period
@@ -56,7 +56,7 @@ def an_api(_folder: Path, stack: ExitStack, state: str) -> PaperSource:
     lists[DAY] = ITEMS if state == "whole" else [{}]
     api = stack.enter_context(hf_api(Api(lists)))
     client = stack.enter_context(build_client())
-    return HuggingFaceSource(client, endpoint=api.url, today=lambda: DAY)
+    return HuggingFaceSource(client, endpoint=api.url, today=lambda: DAY, manners=Manners(private=True))
 
 
 @pytest.fixture(params=[a_file, a_folder, a_page, an_api])
