@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Mapping
 from datetime import date
+from html.entities import html5
 from typing import Any
 from xml.sax import SAXParseException
 
@@ -120,7 +121,13 @@ def plain(markup: str) -> str:
             return " "
         return "" if name in closed or name in defs.tags else tag[0]
 
-    return ENTITY.sub(lambda entity: html.unescape(entity[0]), TAG.sub(without, text))
+    return ENTITY.sub(_character, TAG.sub(without, text))
+
+
+def _character(entity: re.Match[str]) -> str:
+    """Return what an entity stands for; `html.unescape` would see a `&not;` in `&nothing;`."""
+    name = entity[0][1:]
+    return html.unescape(entity[0]) if name.startswith("#") else html5.get(name, entity[0])
 
 
 def _entries(answer: Answer, url: str, source: str) -> list[dict[str, Any]]:
