@@ -138,7 +138,7 @@ def _entries(answer: Answer, url: str, source: str) -> list[dict[str, Any]]:
         parsed = feedparser.parse(
             io.BytesIO(answer.content), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
         )
-    except Exception as error:
+    except Exception as error:  # anyone's feed comes through here, and feedparser raises what its parts raise
         raise unreadable(answer, "feed", source) from error
     if not parsed.get("version") or not _is_whole(parsed.get("bozo_exception"), answer.content):
         raise unreadable(answer, "feed", source)
