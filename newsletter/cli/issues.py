@@ -79,17 +79,20 @@ def status(issue: str | None, *, not_sent: bool, as_json: bool) -> None:
     from newsletter.errors import UsageError
 
     parts = load_parts(remember=False)
-    keys = parts.issues.keys()
-    if issue and issue not in keys:
+    keys, skipped = parts.issues.keys(), parts.issues.skipped()
+    without = next((slot for slot in skipped if slot.key == issue), None)
+    if issue and issue not in keys and not without:
         raise UsageError(f"{issue}: there is no such issue; `newsletter status` lists them")
-    if not keys:
+    if without:
+        report.show_skipped(without, as_json=as_json)
+    elif not keys and not skipped:
         click.echo("[]" if as_json else "Nothing was sent yet; `newsletter send` sends the first issue.")
-    elif not_sent:
+    elif not_sent and keys:
         report.show_not_sent(parts, issue or keys[0], as_json=as_json)
     elif issue:
         report.show_issue(parts.ledger.tally(issue), as_json=as_json)
     else:
-        report.show_issues([parts.ledger.tally(key) for key in keys], as_json=as_json)
+        report.show_issues([parts.ledger.tally(key) for key in keys], skipped, as_json=as_json)
 
 
 def prepared(parts: "Parts", day: date | None, cadence: str, *, remember: bool = True) -> "Issue | None":

@@ -7,7 +7,7 @@ import click
 from newsletter.cli.context import print_json, print_table, program
 
 if TYPE_CHECKING:
-    from newsletter.models import Delivery, Issue, Tally
+    from newsletter.models import Delivery, Issue, Skipped, Tally
     from newsletter.parts import Parts
 
 SHORT_LIST = 20  # readers up to which `send` shows each of them
@@ -60,11 +60,29 @@ def show_issue(tally: "Tally", *, as_json: bool) -> None:
     print_table(["Copies", "Number"], ((name, f"{number:,}") for name, number in rows), right=["Number"])
 
 
-def show_issues(tallies: "list[Tally]", *, as_json: bool) -> None:
-    """Show the sums of several issues, a row each; states that hold nobody are left out."""
+def show_skipped(slot: "Skipped", *, as_json: bool) -> None:
+    """Say why a slot has no issue."""
     if as_json:
-        print_json([_to_json(tally) for tally in tallies])
+        print_json(_skipped_to_json(slot))
+    else:
+        click.echo(f"{slot.key}: skipped, {slot.reason}.")
+
+
+def show_issues(tallies: "list[Tally]", skipped: "list[Skipped]", *, as_json: bool) -> None:
+    """Show the sums of several issues, a row each, and below them the newest slots that have none.
+
+    States that hold nobody are left out.
+    """
+    if as_json:
+        print_json([*map(_to_json, tallies), *map(_skipped_to_json, skipped)])
         return
+    if tallies:
+        _show_sums(tallies)
+    for slot in skipped[:SHORT_LIST]:
+        show_skipped(slot, as_json=False)
+
+
+def _show_sums(tallies: "list[Tally]") -> None:
     states = [state for state in tallies[0].counts if any(tally[state] for tally in tallies)]
     headings = ["Issue", "State", "Audience", *(words(state).capitalize() for state in states)]
     rows = ([t.issue, t.state, f"{t.audience:,}", *(f"{t[state]:,}" for state in states)] for t in tallies)
@@ -126,6 +144,12 @@ def _tell_of_other_cadences(parts: "Parts", issue: "Issue") -> None:
         if number and issue.digest.period.cadence is Cadence.DAILY:
             readers = "reader gets theirs" if number == 1 else "readers get theirs"
             click.echo(f"{number:,} {cadence} {readers} from: {program()} send --period {cadence}", err=True)
+
+
+def _skipped_to_json(slot: "Skipped") -> dict[str, Any]:
+    from newsletter.models import Tally
+
+    return _to_json(Tally.of(slot.key, {}, {})) | {"state": "skipped", "reason": slot.reason}
 
 
 def _to_json(tally: "Tally") -> dict[str, Any]:

@@ -59,10 +59,8 @@ def fold(text: str) -> str:
 
     A phrase stands in a text as whole words exactly if its folded form is a part of the folded text.
     """
-    plain = text.casefold()
-    if not plain.isascii():
-        plain = re.sub(ACCENTS, "", unicodedata.normalize("NFKD", plain))
-    words = " ".join(map(_folded, re.findall(r"[^\W_]+(?:\+\+|#)?", plain)))
+    plain = text if text.isascii() else re.sub(ACCENTS, "", unicodedata.normalize("NFKD", text))
+    words = " ".join(map(_folded, re.findall(r"[^\W_]+(?:\+\+|#)?", plain.casefold())))
     return f" {words} " if words else ""
 
 

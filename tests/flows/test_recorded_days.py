@@ -12,15 +12,14 @@ from lxml import html as parser
 from newsletter import pipeline
 from newsletter.models import Cadence, Issue, Preferences
 from newsletter.parts import Parts
-from newsletter.periods import daily, period_of
+from newsletter.periods import period_of
 from newsletter.rank.interests import choose
 from newsletter.render.compiled import HTML_BUDGET, Page
 from newsletter.render.lint import Finding, check, failed
 from newsletter.render.teaser import content_words
 from newsletter.render.words import preheader_of, subject_of, title_of
-from newsletter.settings import Settings
-from newsletter.wiring import build
 from tests.flows.command import newsletter
+from tests.flows.recorded import days
 from tests.make import a_reader
 
 TABLE = Path(__file__).parent.parent.parent / "docs/subjects.md"
@@ -32,23 +31,6 @@ What an inbox shows of each recorded list day. A test writes this table anew and
 | day | subject | preheader |
 | --- | --- | --- |
 """
-
-
-@pytest.fixture(scope="module")
-def parts(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Parts:
-    settings = Settings(sources=[f"file:{shared / 'hf_daily_papers'}"], database_url="sqlite://")
-    return build(settings, tmp_path_factory.mktemp("recorded"))
-
-
-def days(parts: Parts) -> list[date]:
-    [source] = parts.sources
-    return sorted(source.days(parts.clock().date()))
-
-
-@pytest.fixture(scope="module")
-def issues(parts: Parts) -> dict[date, Issue]:
-    made = {day: pipeline.prepare(parts, daily(day), remember=False) for day in days(parts)}
-    return {day: issue for day, issue in made.items() if isinstance(issue, Issue)}
 
 
 def page(parts: Parts, issue: Issue) -> Page:

@@ -1,0 +1,26 @@
+"""The recorded days made into issues once, for the tests that look at all of them."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from newsletter import pipeline
+from newsletter.models import Issue
+from newsletter.parts import Parts
+from newsletter.periods import daily
+from newsletter.settings import Settings
+from newsletter.wiring import build
+from tests.flows.recorded import days
+
+
+@pytest.fixture(scope="module")
+def parts(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Parts:
+    settings = Settings(sources=[f"file:{shared / 'hf_daily_papers'}"], database_url="sqlite://")
+    return build(settings, tmp_path_factory.mktemp("recorded"))
+
+
+@pytest.fixture(scope="module")
+def issues(parts: Parts) -> dict[date, Issue]:
+    made = {day: pipeline.prepare(parts, daily(day), remember=False) for day in days(parts)}
+    return {day: issue for day, issue in made.items() if isinstance(issue, Issue)}
