@@ -50,8 +50,11 @@ class Paper:
     @property
     def key(self) -> str:
         """The paper's identity: its arXiv id without version, else its normalized title."""
-        if self.arxiv_id:
-            return "arxiv:" + re.sub(r"v\d+$", "", self.arxiv_id)
+        return "arxiv:" + re.sub(r"v\d+$", "", self.arxiv_id) if self.arxiv_id else self.title_key
+
+    @property
+    def title_key(self) -> str:
+        """What a paper is known by where a source told no id."""
         folded = unicodedata.normalize("NFKC", self.title).casefold()
         return "title:" + "".join(character for character in folded if character.isalnum())
 

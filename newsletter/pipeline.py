@@ -398,7 +398,8 @@ def _earlier(parts: Parts, period: Period, *, remember: bool) -> list[Paper]:
     if period.cadence is not Cadence.DAILY:
         return []
     before = week_before(period.start)
-    again = _timed(parts, collect(parts.sources, before), remember=remember)
+    voted = [source for source in parts.sources if source.voted]
+    again = _timed(parts, collect(voted, before), remember=remember)
     seen = {paper.key for paper in again}
     return again + [paper for paper in parts.papers.remembered(before) if paper.key not in seen]
 

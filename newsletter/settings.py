@@ -24,7 +24,13 @@ from newsletter.errors import SettingsError, UsageError
 PREFIX = "NEWSLETTER_"
 CONFIG_NAME = "newsletter.toml"
 OUTSIDE_SETTINGS = ("NEWSLETTER_CONFIG", "NEWSLETTER_TEST_")  # variables that are no settings
-SOURCE_KINDS = ("huggingface", "file:PATH", "page:PATH")
+SOURCE_KINDS = {
+    "huggingface": r"huggingface",
+    "arxiv:CATEGORY,CATEGORY": r"arxiv:[a-z-]+(\.[A-Za-z-]{2,})?(,[a-z-]+(\.[A-Za-z-]{2,})?)*",
+    "feed:https://HOST/PATH": r"feed:https?://\S+",
+    "file:PATH": r"file:.+",
+    "page:PATH": r"page:.+",
+}
 Policy = Literal["hold", "resend"]
 
 
@@ -82,6 +88,10 @@ class Settings(BaseSettings):
     )
     on_source_failure: Literal["stop", "continue"] = Field(
         "stop", description="When one of several sources fails: send nothing, or go on with the others."
+    )
+    private_sources: bool = Field(
+        default=False,
+        description="Feeds may lie on this machine or its network; without it only public hosts are asked.",
     )
     database_url: str = Field("sqlite:///var/newsletter.sqlite3", description="SQLAlchemy URL of the database.")
     subscribers: Path | None = Field(
@@ -225,7 +235,7 @@ def check_source(spec: str) -> str:
     Raises:
         UsageError: it names no kind of source.
     """
-    if not re.fullmatch(r"huggingface|(file|page):.+", spec):
+    if not any(re.fullmatch(pattern, spec) for pattern in SOURCE_KINDS.values()):
         raise UsageError(f"{spec!r} is no source; write one of {', '.join(SOURCE_KINDS)}")
     return spec
 

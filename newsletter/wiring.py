@@ -3,23 +3,23 @@
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from newsletter.fetch.arxiv import ArxivSource
 from newsletter.fetch.base import PaperSource
+from newsletter.fetch.feed import FeedSource
 from newsletter.fetch.files import FileSource
-from newsletter.fetch.http import build_client
+from newsletter.fetch.http import POLITE, build_client
 from newsletter.fetch.huggingface import HuggingFaceSource
+from newsletter.fetch.listing import SITE
 from newsletter.fetch.page import PageSource
 from newsletter.links import Links
 from newsletter.models import Cadence, Cause
 from newsletter.parts import Mailing, Parts
+from newsletter.rank import discussed, newest, settled, trending, votes
 from newsletter.rank.base import Ranking
-from newsletter.rank.discussed import DISCUSSED
-from newsletter.rank.newest import NEWEST
-from newsletter.rank.settled import SETTLED
-from newsletter.rank.trending import TRENDING
-from newsletter.rank.votes import VOTES
 from newsletter.render.templates import Templates
 from newsletter.send.base import Transport
 from newsletter.send.outbox import OutboxTransport
@@ -37,17 +37,22 @@ from newsletter.store.subscribers import SubscriberStore
 SAMPLE = "sample"
 ROSTER = "subscribers.yaml"
 RANKINGS: dict[str, Ranking] = {
-    "votes": VOTES,
-    "settled": SETTLED,
-    "trending": TRENDING,
-    "discussed": DISCUSSED,
-    "newest": NEWEST,
+    "votes": votes.VOTES,
+    "settled": settled.SETTLED,
+    "trending": trending.TRENDING,
+    "discussed": discussed.DISCUSSED,
+    "newest": newest.NEWEST,
 }
 
 
 def now() -> datetime:
     """Return the present moment in UTC."""
     return datetime.now(UTC)
+
+
+def today() -> date:
+    """Return the present day in UTC."""
+    return now().date()
 
 
 def build(settings: Settings, folder: Path, *, remember: bool = True, clock: Callable[[], datetime] = now) -> Parts:
@@ -98,21 +103,27 @@ def open_database(settings: Settings, folder: Path, *, create: bool = True) -> D
     return database
 
 
-def source(spec: str, folder: Path, as_of: date | None = None) -> PaperSource:
+def source(spec: str, folder: Path, *, as_of: date | None = None, private: bool = False) -> PaperSource:
     """Return the source of a spec as written in the settings or on the command line."""
     kind, _, rest = spec.partition(":")
-    if kind == "file":
-        return FileSource(folder / rest, name=spec, as_of=as_of)
-    if kind == "page":
-        return PageSource(folder / rest, name=spec, as_of=as_of)
-    endpoint = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
-    return HuggingFaceSource(build_client(), endpoint=endpoint, today=lambda: now().date())
+    mirror = os.environ.get("HF_ENDPOINT")
+    match kind:
+        case "file":
+            return FileSource(folder / rest, name=spec, as_of=as_of)
+        case "page":
+            return PageSource(folder / rest, name=spec, as_of=as_of)
+        case "feed":
+            return FeedSource(build_client(), rest, name=spec, manners=replace(POLITE, private=private))
+        case "arxiv":
+            return ArxivSource(build_client(), rest.split(","), today=today, name=spec)
+    manners = replace(POLITE, private=private or bool(mirror))  # who names a mirror means it, wherever it is
+    return HuggingFaceSource(build_client(), endpoint=mirror or SITE, today=today, manners=manners)
 
 
 def _sources(settings: Settings, folder: Path) -> tuple[PaperSource, ...]:
     if not settings.sources:
         return (FileSource(bundled("seeds"), name=SAMPLE),)
-    return tuple(source(spec, folder) for spec in settings.sources)
+    return tuple(source(spec, folder, private=settings.private_sources) for spec in settings.sources)
 
 
 def _rankings(name: str | None) -> dict[Cadence, Ranking]:
@@ -133,16 +144,7 @@ def _roster(settings: Settings, folder: Path, subscribers: SubscriberStore) -> P
 def _transport(settings: Settings, folder: Path) -> Transport:
     if settings.transport != "smtp":
         return OutboxTransport(folder / settings.transport.removeprefix("outbox:"))
-    smtp = settings.smtp
-    relay = Relay(
-        host=smtp.host or "",
-        port=smtp.effective_port,
-        security=smtp.security,
-        username=smtp.username,
-        password=smtp.password.get_secret_value() if smtp.password else None,
-        timeout=smtp.timeout,
-    )
-    return SmtpTransport(relay, smtp.connections)
+    return SmtpTransport(Relay.of(settings.smtp), settings.smtp.connections)
 
 
 def _doubt(settings: Settings) -> DoubtPolicy:

@@ -78,7 +78,11 @@ def test_relative_paths_count_from_the_folder_of_the_file(folder: Path, monkeypa
         ('timezone = "Europe/Berln"', {}, "did you mean Europe/Berlin?"),
         ('sender = "nobody"', {}, "newsletter.toml: sender: is no address"),
         ('sender = "ünï@example.org"', {}, "newsletter.toml: sender: is no address"),
-        ('sources = ["hugingface"]', {}, "'hugingface' is no source; write one of huggingface, file:PATH, page:PATH"),
+        (
+            'sources = ["hugingface"]',
+            {},
+            "'hugingface' is no source; write one of huggingface, arxiv:CATEGORY,CATEGORY, feed:https://HOST/PATH,",
+        ),
         ("", {"NEWSLETTER_SOURCES": "[huggingface"}, "NEWSLETTER_SOURCES: starts with [ but is no JSON list"),
         ('transport = "pigeon"', {}, 'write "smtp" or "outbox:PATH"'),
         ('transport = "smtp"', {}, "needs smtp.host"),

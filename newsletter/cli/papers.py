@@ -71,7 +71,8 @@ def import_papers(spec: str, as_of: date | None, *, dry_run: bool, as_json: bool
     from newsletter.wiring import now, source
 
     settings, _folder = load_settings()
-    found = list(read_all(source(check_source(spec), Path.cwd(), as_of), as_of or now().date(), settings.max_age_days))
+    kind = source(check_source(spec), Path.cwd(), as_of=as_of, private=settings.private_sources)
+    found = list(read_all(kind, as_of or now().date(), settings.max_age_days))
     if not dry_run:
         load_parts().papers.observe(found, now())
     if as_json:

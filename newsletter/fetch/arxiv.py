@@ -71,6 +71,7 @@ class ArxivSource:
     """
 
     live = True
+    voted = False
 
     def __init__(  # noqa: PLR0913 - two services and the way of asking; all but two by name
         self,

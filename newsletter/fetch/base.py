@@ -11,11 +11,13 @@ class PaperSource(Protocol):
     """Somewhere papers are listed by day.
 
     `name` is the spec the operator wrote; every SourceError carries it. `live` sources change with the world (an old
-    newest day is stale there); the others are recordings, whose newest day is welcome however old.
+    newest day is stale there); the others are recordings, whose newest day is welcome however old. Papers of `voted`
+    sources gain votes, so that reading a day again tells something new.
     """
 
     name: str
     live: bool
+    voted: bool
 
     def days(self, today: date) -> Iterable[date]:
         """Yield the days that may hold a list, newest first, none after `today` for a live source.

@@ -87,18 +87,29 @@ def read_all(source: PaperSource, today: date, max_age_days: int) -> Iterator[Pa
 
 
 def merge(papers: Iterable[Paper]) -> list[Paper]:
-    """Return each paper once, in order of first sight; a field unknown to one source is filled from a later one."""
+    """Return each paper once, in order of first sight.
+
+    Two are one if they share an arXiv id, or a title where one of them has no id. The first source counts, field by
+    field; what it does not know is filled from the next, and of abstracts and lists of authors the longer one is taken.
+    """
+    read = list(papers)
+    with_id = {paper.title_key: paper.key for paper in reversed(read) if paper.arxiv_id}
     merged: dict[str, Paper] = {}
-    for paper in papers:
-        first = merged.setdefault(paper.key, paper)
-        if first is not paper:
-            merged[paper.key] = _filled(first, paper)
+    for paper in read:
+        key = paper.key if paper.arxiv_id else with_id.get(paper.title_key, paper.key)
+        first = merged.get(key)
+        merged[key] = _informed(first, paper) if first else paper
     return list(merged.values())
 
 
-def _filled(first: Paper, other: Paper) -> Paper:
-    missing = [field.name for field in fields(Paper) if getattr(first, field.name) is None]
-    return replace(first, **{name: getattr(other, name) for name in missing})
+def _informed(first: Paper, other: Paper) -> Paper:
+    known = {field.name: getattr(first, field.name) for field in fields(Paper)}
+    filled = {name: getattr(other, name) for name, value in known.items() if value is None}
+    if len(other.abstract or "") > len(first.abstract or ""):
+        filled["abstract"] = other.abstract
+    if len(other.authors or ()) > len(first.authors or ()):
+        filled |= {"authors": other.authors, "author_count": other.author_count or first.author_count}
+    return replace(first, **filled)
 
 
 def _newest_of(source: PaperSource, today: date, oldest: date) -> date | None:

@@ -52,6 +52,7 @@ class FeedSource:
     """
 
     live = True
+    voted = False
 
     def __init__(self, client: httpx.Client, url: str, *, name: str, manners: Manners = POLITE) -> None:
         self.name = name

@@ -22,6 +22,7 @@ class FileSource:
     """
 
     live = False
+    voted = True
 
     def __init__(self, path: Path, name: str | None = None, as_of: date | None = None) -> None:
         self.name = name or f"file:{path}"

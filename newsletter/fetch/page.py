@@ -57,6 +57,7 @@ class PageSource:
     """
 
     live = False
+    voted = False
 
     def __init__(self, path: Path, as_of: date | None = None, name: str | None = None) -> None:
         self.name = name or f"page:{path}"

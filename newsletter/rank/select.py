@@ -13,5 +13,9 @@ def unpublished(papers: Iterable[Paper], already_published: AbstractSet[str]) ->
         papers: in the order of the sources.
         already_published: keys (`Paper.key`) of what readers had before; lists do name a paper again days later.
     """
-    fresh = {paper.key: paper for paper in reversed(list(papers)) if paper.key not in already_published}
+    fresh = {
+        paper.key: paper
+        for paper in reversed(list(papers))
+        if already_published.isdisjoint({paper.key, paper.title_key})  # a source may have told no id then, or now
+    }
     return list(reversed(fresh.values()))

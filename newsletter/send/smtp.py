@@ -12,12 +12,13 @@ import ssl
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self
 
 from newsletter.errors import RelayError
 from newsletter.models import Message, Outcome, Verdict
 from newsletter.send.base import BeforeDot
 from newsletter.send.outcomes import printable, verdict_of
+from newsletter.settings import SmtpSettings
 
 CONNECT_SECONDS = 30
 GOODBYE_SECONDS = 5  # nothing depends on the answer to QUIT
@@ -35,6 +36,18 @@ class Relay:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     timeout: float = 600
+
+    @classmethod
+    def of(cls, settings: SmtpSettings) -> Self:
+        """Read it from the settings."""
+        return cls(
+            host=settings.host or "",
+            port=settings.effective_port,
+            security=settings.security,
+            username=settings.username,
+            password=settings.password.get_secret_value() if settings.password else None,
+            timeout=settings.timeout,
+        )
 
     def __str__(self) -> str:
         return f"relay {self.host}:{self.port}"

@@ -27,9 +27,8 @@ class IssueStore:
             fresh = connection.execute(self._database.insert(issue).values(row).on_conflict_do_nothing()).rowcount
             came = skipped.c.list_id == self._list_id, skipped.c.issue_key == one.key
             connection.execute(delete(skipped).where(*came))
-            papers = [
-                {"list_id": self._list_id, "paper_key": entry.paper.key, "issue_key": one.key} for entry in entries
-            ]
+            keys = {key for entry in entries for key in (entry.paper.key, entry.paper.title_key)}
+            papers = [{"list_id": self._list_id, "paper_key": key, "issue_key": one.key} for key in sorted(keys)]
             if papers and fresh:
                 connection.execute(self._database.insert(carried), papers)
         return self.find(one.key) or one

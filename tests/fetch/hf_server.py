@@ -58,6 +58,7 @@ class Api:
     lists: Mapping[date, list[Item]] = field(default_factory=dict)
     largest_page: int = 100
     pages: bool = True  # False: `p` is ignored
+    spans: str = "known"  # what is made of `week` and `month`: "known", "refused" or "ignored"
     faults: Iterator[Answer] = field(default_factory=lambda: iter(()))  # given first, one to a request
     asked: list[dict[str, str]] = field(default_factory=list)
     agents: list[str | None] = field(default_factory=list)
@@ -73,12 +74,24 @@ class Api:
             return fault
         if address.path != "/api/daily_papers":
             return Answer(404, b'{"error":"There is nothing here."}')
-        items = self.lists.get(date.fromisoformat(query["date"]))
+        items = self._items(query)
         if items is None:
             return Answer(400, b'{"error":"Invalid date"}')
         size = min(int(query["limit"]), self.largest_page)
         first = int(query["p"]) * size if self.pages else 0
         return Answer(body=json.dumps(items[first : first + size]).encode())
+
+    def _items(self, query: Mapping[str, str]) -> list[Item] | None:
+        if "date" in query:
+            return self.lists.get(date.fromisoformat(query["date"]))
+        if self.spans == "known":
+            return [item for day, items in self.lists.items() if _in_span(day, query) for item in items]
+        return self.lists[max(self.lists)] if self.spans == "ignored" else None
+
+
+def _in_span(day: date, query: Mapping[str, str]) -> bool:
+    year, week, _ = day.isocalendar()
+    return query.get("week") == f"{year}-W{week:02}" or query.get("month") == f"{day:%Y-%m}"
 
 
 class _Server(ThreadingHTTPServer):

@@ -2,7 +2,6 @@ r"""Repairing titles, abstracts and addresses: what is mended, and what must nev
 
 import json
 import re
-import time
 import unicodedata
 from pathlib import Path
 
@@ -161,25 +160,10 @@ def test_one_visible_line_comes_out(text: str) -> None:
 
 
 @pytest.mark.parametrize("piece", [*PIECES, *ADDRESSES, "{a ", "\\a{{x}", "``a", "`a ", "$a", "\\[", "a-", "{\\a{x}"])
-def test_a_hostile_text_takes_no_long_time(piece: str) -> None:
-    started = time.process_time()
-    clean_text(piece * 3000)
-    assert time.process_time() - started < 5
-
-
-def test_fifty_abstracts_take_less_than_a_tenth_of_a_second() -> None:
-    sentence = (
-        "We find 2.5times fewer faults -- see ``one'' of them -- with $k$ steps and save 20\\% of the cost (a < b). "
-    )
-    abstracts = [f"{number}: {sentence * 15}" for number in range(50)]
-    clean_text(sentence)  # imports pylatexenc
-    spent = []
-    for _ in range(3):
-        started = time.process_time()
-        for abstract in abstracts:
-            clean_text(abstract)
-        spent.append(time.process_time() - started)
-    assert min(spent) < 0.1
+@pytest.mark.timeout(30)  # milliseconds; where a pattern backtracks, hours
+def test_a_hostile_text_comes_to_its_end(piece: str) -> None:
+    once = clean_text(piece * 3000)
+    assert clean_text(once) == once
 
 
 def recorded(shared: Path) -> tuple[list[str], list[str]]:

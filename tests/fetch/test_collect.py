@@ -21,6 +21,7 @@ class Shelf:
     name: str
     by_day: dict[date, list[Paper]] | None
     live: bool = False
+    voted: bool = True
     asked: list[date] = field(default_factory=list)
 
     def days(self, today: date) -> Iterable[date]:
@@ -45,6 +46,26 @@ def test_a_field_that_one_source_does_not_know_is_filled_from_the_next() -> None
     listed = a_paper(arxiv_id=None, title="same title", upvotes=7, comment_count=1)
     [merged] = merge([page, listed])
     assert (merged.upvotes, merged.comment_count, merged.url) == (7, 4, listed.url)
+
+
+def test_a_paper_without_id_is_the_one_with_that_title_whichever_comes_first() -> None:
+    page = a_paper(arxiv_id=None, title="Same Title", upvotes=None, comment_count=4, authors=None, author_count=3)
+    listed = a_paper(title="same title!", upvotes=7, comment_count=None)
+    for read in ([page, listed], [listed, page]):
+        [merged] = merge(read)
+        assert (merged.key, merged.upvotes, merged.comment_count) == (listed.key, 7, 4)
+
+
+def test_papers_with_different_ids_stay_two_whatever_their_titles() -> None:
+    assert len(merge([a_paper(1, title="Same"), a_paper(2, title="Same"), a_paper(arxiv_id=None, title="same")])) == 2
+
+
+def test_the_longer_abstract_and_the_whole_list_of_authors_win() -> None:
+    short = a_paper(abstract="We show ...", authors=("Ada",), author_count=None)
+    whole = a_paper(abstract="We show that it matters.", authors=("Ada", "Alan"), author_count=2, upvotes=99)
+    [merged] = merge([short, whole])
+    assert (merged.abstract, merged.authors, merged.author_count) == (whole.abstract, ("Ada", "Alan"), 2)
+    assert merged.upvotes == short.upvotes
 
 
 def test_votes_that_no_source_knows_stay_unknown() -> None:

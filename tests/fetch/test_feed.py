@@ -1,6 +1,5 @@
 """Any feed: three formats, their dates and markup, and the documents that are none."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
@@ -209,10 +208,9 @@ def test_text_without_a_whole_tag_or_entity_stays_as_it_is(text: str) -> None:
 
 
 @pytest.mark.parametrize("piece", ["<script>", "<!--", '<a b="', "<a   ", "</a>", "{", "$", "\\a{"])
-def test_an_article_made_to_be_slow_is_read_soon(piece: str) -> None:
-    start = time.perf_counter()
+@pytest.mark.timeout(30)  # milliseconds; where a pattern backtracks, hours
+def test_an_article_made_to_be_slow_comes_to_its_end(piece: str) -> None:
     read(an_rss(an_item(more=f"<description><![CDATA[{piece * LONGEST}]]></description>")))
-    assert time.perf_counter() - start < 10
 
 
 # Days, and entries that are left out.

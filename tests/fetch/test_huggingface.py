@@ -20,9 +20,9 @@ from newsletter.fetch.base import PaperSource
 from newsletter.fetch.http import Manners, build_client, get_json, retry_after
 from newsletter.fetch.huggingface import HuggingFaceSource
 from newsletter.models import Cadence, Period
-from newsletter.periods import daily
+from newsletter.periods import daily, monthly, weekly
 from tests.fetch.feed_server import Clock
-from tests.fetch.hf_server import Answer, Api, an_item, hf_api
+from tests.fetch.hf_server import Answer, Api, Item, an_item, hf_api
 
 DAY = date(2025, 12, 25)
 OK = Answer(body=json.dumps([an_item()]).encode())
@@ -97,6 +97,41 @@ def test_the_days_are_today_and_all_before_it(source: HuggingFaceSource) -> None
     assert list(source.days(date(1, 1, 2))) == [date(1, 1, 2), date.min]
 
 
+def listed(day: date, number: int) -> Item:
+    return an_item(number, paper={"submittedOnDailyAt": f"{day}T00:20:00.000Z", "upvotes": 1})
+
+
+@pytest.mark.parametrize("spans", ["known", "refused", "ignored"])
+@pytest.mark.parametrize("period", [weekly(DAY), monthly(DAY)])
+def test_a_week_or_month_is_read_whole_whether_or_not_the_server_knows_of_it(
+    source: HuggingFaceSource, api: Api, period: Period, spans: str
+) -> None:
+    days = [period.start + timedelta(days=after) for after in range((period.end - period.start).days + 1)]
+    inside = {day: [listed(day, 10 * number), listed(day, 10 * number + 1)] for number, day in enumerate(days, start=1)}
+    after = period.end + timedelta(days=1)
+    api.lists, api.spans = inside | {after: [listed(after, 9999)]}, spans
+    api.largest_page = 7
+    papers = source.papers(period)
+    assert [paper.listed_on for paper in papers] == [day for day in days for _ in range(2)]
+    assert len({paper.key for paper in papers}) == 2 * len(days)
+    if spans == "known":
+        assert all("date" not in query for query in api.asked)
+
+
+def test_a_week_of_lists_that_do_not_tell_their_day_is_read_day_by_day(source: HuggingFaceSource, api: Api) -> None:
+    item = an_item()
+    del item["paper"]["submittedOnDailyAt"]
+    api.lists = {weekly(DAY).start + timedelta(days=after): [] for after in range(7)} | {DAY: [item]}
+    assert [paper.listed_on for paper in source.papers(weekly(DAY))] == [DAY]
+
+
+def test_a_server_that_asks_for_patience_is_not_asked_day_by_day(source: HuggingFaceSource, api: Api) -> None:
+    api.faults = iter([Answer(429, headers={"Retry-After": "3600"})] * 9)
+    with pytest.raises(SourceError, match="3600 seconds"):
+        source.papers(weekly(DAY))
+    assert len(api.asked) == 1
+
+
 @pytest.mark.parametrize(("largest_page", "requests"), [(100, 3), (50, 4), (40, 4), (7, 19)])
 def test_a_server_that_gives_less_than_asked_is_asked_on(
     source: HuggingFaceSource, api: Api, largest_page: int, requests: int
@@ -121,10 +156,10 @@ def test_a_paper_that_slips_to_the_next_page_is_told_once(source: HuggingFaceSou
 
 
 def test_a_list_without_end_is_a_fault(source: HuggingFaceSource, api: Api) -> None:
-    api.lists = {DAY: [an_item(number) for number in range(120)]}
-    api.largest_page = 5
-    assert "has no end after 20 pages" in fault_of(source)
-    assert len(api.asked) == 20
+    api.lists = {DAY: [an_item(number) for number in range(200)]}
+    api.largest_page = 4
+    assert "has no end after 40 pages" in fault_of(source)
+    assert len(api.asked) == 40
 
 
 def test_a_day_without_a_list_yet_is_empty_and_one_gone_by_is_a_fault(source: HuggingFaceSource, api: Api) -> None:
@@ -142,11 +177,11 @@ def test_a_refused_second_page_is_a_fault_even_today(source: HuggingFaceSource, 
 def test_a_period_is_read_whole_or_not_at_all(source: HuggingFaceSource, api: Api) -> None:
     days = [DAY - timedelta(days=back) for back in (2, 1, 0)]
     api.lists = {day: [an_item(number)] for number, day in enumerate(days)}
-    week = Period(Cadence.WEEKLY, days[0], DAY)
-    assert [paper.listed_on for paper in source.papers(week)] == days
+    three = Period(Cadence.DAILY, days[0], DAY)
+    assert [paper.listed_on for paper in source.papers(three)] == days
     api.lists = {days[0]: [an_item()], days[2]: [an_item()]}
     with pytest.raises(SourceError, match="answered 400"):
-        source.papers(week)
+        source.papers(three)
 
 
 # Stumbling and lying.
