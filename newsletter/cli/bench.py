@@ -95,3 +95,27 @@ def _number(value: float | None) -> float | None:
 
 def _with_margin(mean: "Mean") -> str:
     return f"{mean.value:.3f} ± {mean.margin:.3f}" if mean.value is not None else "-"
+
+
+@bench.command()
+@click.option("--folder", type=click.Path(path_type=Path), help="Lists named YYYY-MM-DD.json; the sample's if unset.")
+@click.option("--rounds", type=click.IntRange(3, 1000), default=20, show_default=True, help="Measurements of the day.")
+@JSON
+def papers(folder: Path | None, rounds: int, *, as_json: bool) -> None:
+    """Measure reading, repairing and ranking a list of fifty papers, and importing a year of lists.
+
+    Example: newsletter bench papers --json
+    """
+    from dataclasses import asdict
+
+    from newsletter.bench.papers import measure
+
+    figures = measure(folder, rounds)
+    if as_json:
+        print_json(asdict(figures))
+        return
+    rows = [
+        ("A day", f"{figures.day_ms:.0f} ms", f"{figures.day_papers} papers read, repaired, ranked"),
+        ("A year", f"{figures.year_seconds:.1f} s", f"{figures.year_papers:,} papers read, repaired, kept"),
+    ]
+    print_table(["What", "Time", ""], rows, right=["Time"])

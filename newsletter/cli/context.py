@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from newsletter.settings import Settings
 
 LOG = logging.getLogger("newsletter")
+WORTH_A_BAR = 10  # steps of a task
+Item = TypeVar("Item")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 DATE = click.option(
     "--date", "day", metavar="YYYY-MM-DD", callback=lambda _c, _p, value: to_day(value), help="The list day."
@@ -95,6 +97,15 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], right: S
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))  # Text: a title with [brackets] is no markup
     Console().print(table)
+
+
+def counted(label: str, items: "Sequence[Item]") -> "Iterator[Item]":
+    """Yield the items of a long task, with a bar on a terminal."""
+    from rich.console import Console
+    from rich.progress import track
+
+    quiet = not sys.stderr.isatty() or len(items) < WORTH_A_BAR
+    yield from track(items, label, console=Console(stderr=True), transient=True, disable=quiet)
 
 
 @contextmanager

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.context import DATE, JSON, load_parts, load_settings, print_json, print_table, to_day, warn
+from newsletter.cli.context import DATE, JSON, counted, load_parts, load_settings, print_json, print_table, to_day, warn
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from newsletter.models import Entry
 
 NOTE = click.option("--note", default="", help="A word on it; beside a pinned paper readers see it.")
@@ -43,20 +45,25 @@ def fetch(ctx: click.Context, day: date | None, days: int, *, as_json: bool) -> 
     collected = pipeline.read(parts, Period(Cadence.DAILY, start, newest))
     for failure in collected.failures:
         warn(str(failure))
-    read = {source.name: [one for one in collected.read if one.source == source.name] for source in parts.sources}
+    failed = {failure.source for failure in collected.failures}
+    names = [source.name for source in parts.sources if source.name not in failed]
+    read = {name: [paper for paper in collected.read if paper.source == name] for name in names}
     listed = {name: sorted({str(one.listed_on) for one in found}) for name, found in read.items()}
     if as_json:
         print_json([{"source": name, "papers": len(found), "days": listed[name]} for name, found in read.items()])
     else:
         for name, found in read.items():
-            click.echo(f"{name}: {_of_days(len(found), len(listed[name]))} read, {start} to {newest}.")
+            click.echo(f"{name}: {_of_days(len(found), len(listed[name]))} read{_between([start, newest])}.")
     ctx.exit(collected.failures[0].exit_code if collected.failures else 0)
 
 
 @papers.command(name="import")
 @click.argument("spec")
 @click.option(
-    "--as-of", metavar="YYYY-MM-DD", callback=lambda _c, _p, value: to_day(value), help="The day of the list."
+    "--as-of",
+    metavar="YYYY-MM-DD",
+    callback=lambda _c, _p, value: to_day(value),
+    help="A day when the pasted page was on show, which settles its year; the day of a list file that tells none.",
 )
 @click.option("--dry-run", is_flag=True, help="Read and show, write nothing.")
 @JSON
@@ -65,21 +72,25 @@ def import_papers(spec: str, as_of: date | None, *, dry_run: bool, as_json: bool
 
     Example: newsletter papers import page:seeds/daily-papers.txt --as-of 2025-12-25
     """
-    from newsletter.fetch.collect import read_all
+    from newsletter.fetch.collect import days_of_interest
+    from newsletter.periods import daily
     from newsletter.settings import check_source
     from newsletter.store.papers import to_json
-    from newsletter.wiring import now, source
+    from newsletter.wiring import now, source, today
 
     settings, _folder = load_settings()
     kind = source(check_source(spec), Path.cwd(), as_of=as_of, private=settings.private_sources)
-    found = list(read_all(kind, as_of or now().date(), settings.max_age_days))
+    days = days_of_interest(kind, as_of or today(), settings.max_age_days)
+    found = [paper for day in counted("Reading", days) for paper in kind.papers(daily(day))]
     if not dry_run:
         load_parts().papers.observe(found, now())
     if as_json:
         print_json([to_json(paper) for paper in found])
         return
-    days = {paper.listed_on for paper in found}
-    click.echo(f"{spec}: {_of_days(len(found), len(days))} {'would be read' if dry_run else 'read'}.")
+    verb = "would be read" if dry_run else "read"
+    click.echo(f"{spec}: {_of_days(len(found), len(days))} {verb}{_between(days)}.")
+    if days and days[-1] > today():
+        warn(f"{spec}: {days[-1]} is still to come; give a day of the right year with --as-of")
 
 
 @papers.command(name="list")
@@ -161,5 +172,9 @@ def _row(entry: "Entry") -> list[str]:
     ]
 
 
+def _between(days: "Sequence[date]") -> str:
+    return f", {days[0]}" + (f" to {days[-1]}" if days[-1] != days[0] else "") if days else ""
+
+
 def _of_days(papers: int, days: int) -> str:
-    return f"{papers:,} papers of {days} list day{'' if days == 1 else 's'}"
+    return f"{papers:,} paper{'' if papers == 1 else 's'} of {days} list day{'' if days == 1 else 's'}"

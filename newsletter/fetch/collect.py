@@ -1,7 +1,7 @@
 """Asking all sources: papers merged by identity, failures kept as values until someone decides."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
 
@@ -71,19 +71,16 @@ def newest_day(
     return max(found, default=None)
 
 
-def read_all(source: PaperSource, today: date, max_age_days: int) -> Iterator[Paper]:
-    """Yield everything a recording holds, oldest day first; of a live source the newest list only.
+def days_of_interest(source: PaperSource, today: date, max_age_days: int) -> list[date]:
+    """Return every day of a recording, oldest first; of a live source the newest list's only.
 
     Raises:
         SourceError: the source cannot be read.
     """
-    if source.live:
-        newest = newest_day([source], today, max_age_days)
-        days = [newest] if newest else []
-    else:
-        days = sorted(source.days(today))
-    for day in days:
-        yield from source.papers(daily(day))
+    if not source.live:
+        return sorted(source.days(today))
+    newest = newest_day([source], today, max_age_days)
+    return [newest] if newest else []
 
 
 def merge(papers: Iterable[Paper]) -> list[Paper]:

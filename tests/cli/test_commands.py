@@ -49,7 +49,7 @@ def test_the_recorded_page_reads_whole_with_and_without_its_year(shared: Path, t
 
 def test_imported_papers_are_remembered_and_listed_in_order(tmp_path: Path) -> None:
     ran = newsletter(tmp_path, "papers", "import", f"file:{bundled('seeds')}")
-    assert ran.out.endswith("31 papers of 3 list days read.\n")
+    assert ran.out.endswith("31 papers of 3 list days read, 2025-12-24 to 2025-12-26.\n")
     listed = json.loads(newsletter(tmp_path, "papers", "list", "--date", "2025-12-25", "--json").out)
     assert [paper["rank"] for paper in listed] == list(range(1, 14))
     votes = [paper["upvotes"] for paper in listed]
