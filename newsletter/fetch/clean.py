@@ -204,6 +204,7 @@ _RULES = (
     _Rule("about", r"\bsim(?=\d)", "~"),
     _Rule("degrees", r"\^(?:\{(?:∘|circ)\}|∘|circ\b)", "°"),
     _Rule("styled", rf"\b(?:{STYLES})\{{(?P<content>[^{{}}]*)\}}", r"\g<content>"),
+    _Rule("script", r"(?<=[^\W_])(?P<lowered>[_^])\{(?P<index>[\w.+-]+)\}", r"\g<lowered>\g<index>"),
     _Rule("mark", r"(?<![\\_^])\{(?P<bare>[=+,<>:*-])\}", r"\g<bare>"),
     _Rule("words", rf"(?<![\\_^}}/])(?<!{LETTER})\{{(?P<phrase>{LETTER}(?:[^\W_]|[ -])*)\}}", r"\g<phrase>"),
     _Rule("quoted", r"""(?<![`\\])``(?![`\s])(?P<speech>[^`]{1,300}?)(?<!\s)(?:''|``|")""", "\u201c\\g<speech>\u201d"),
