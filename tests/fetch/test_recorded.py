@@ -110,7 +110,9 @@ def test_no_digit_and_no_less_than_of_a_recorded_abstract_is_lost(shared: Path) 
         items = {item["paper"]["id"]: item["paper"]["summary"] for item in json.loads(path.read_bytes())}
         for paper in load(path):
             raw = items[paper.arxiv_id or ""]
-            if not re.search(r"(https?://\S+)/? ?\{\1", raw.replace("\\_", "_")):  # the copy of a doubled address goes, digits and all
+            if not re.search(
+                r"(https?://\S+)/? ?\{\1", raw.replace("\\_", "_")
+            ):  # the copy of a doubled address goes, digits and all
                 seen += 1
                 assert re.findall(r"\d", paper.abstract or "") == re.findall(r"\d", raw)
                 assert (paper.abstract or "").count("<") == raw.count("<")

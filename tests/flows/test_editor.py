@@ -42,7 +42,7 @@ def test_a_pinned_paper_leads_the_issue_with_the_editors_note(folder: Path) -> N
     [mail] = outbox(folder)
     assert mail["Subject"] == "Paper number 13 · 4 more"
     told = mail.get_body(("html",)).get_content()  # type: ignore[union-attr]
-    assert "Editor’s pick: Read it for &lt;the&gt; appendix." in told
+    assert "Editor’s pick:</span> Read it for &lt;the&gt; appendix." in told
     assert "Editor’s pick: Read it for <the> appendix." in mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
 
 

@@ -20,6 +20,12 @@ def test_a_papers_topic_is_told_by_its_title_then_its_keywords_then_its_text() -
     assert topic_of(a_paper(title="Prisms", abstract="Glass.")) == REST
 
 
+def test_one_thing_under_several_names_is_one_topic() -> None:
+    names = ["LLMs at sea", "An LLM", "Large Language Models", "large language-model zoo", "Fine-tuning", "finetuned"]
+    assert {topic_of(a_paper(title=name, abstract="")) for name in names} == {"Language models"}
+    assert topic_of(a_paper(title="RL", abstract="")) == topic_of(a_paper(title="Reinforcement-learning", abstract=""))
+
+
 def test_a_topic_of_one_paper_is_none() -> None:
     made = sectioned(entries("Agents", "More agents", "Robots", "Glass"), told=frozenset())
     assert [entry.section for entry in made] == ["Agents", "Agents", REST, REST]
