@@ -26,7 +26,9 @@ def reword(parts: Parts, key: str, words: Mapping[str, str]) -> Wording:
     if parse_key(key) is None:
         raise UsageError(f"{key}: is no issue; write it like daily/2025-12-26, weekly/2025-12-22 or monthly/2025-12-01")
     if parts.issues.find(key):
-        raise UsageError(f"{key}: has begun to go out, and each reader gets the same words; edit the next one")
+        raise UsageError(
+            f"{key}: is frozen: its copies are queued or sent, and each reader gets the same words; edit the next one"
+        )
     for name, text in words.items():
         parts.issues.reword(key, name, text)
     return parts.issues.wording(key)

@@ -18,6 +18,7 @@ def show_sent(parts: "Parts", issue: "Issue", before: "Tally", tally: "Tally") -
     """Say what `send` did, where to look at it, and what to do next."""
     from newsletter.cli.files import write_page
     from newsletter.models import State
+    from newsletter.wiring import SAMPLE
 
     _tell_of_other_cadences(parts, issue)
     if not tally.audience:
@@ -29,10 +30,11 @@ def show_sent(parts: "Parts", issue: "Issue", before: "Tally", tally: "Tally") -
         rows = parts.ledger.of_issue(issue.key)
         print_table(HEADINGS, ((reader.address, words(one.state), why(one)) for one, reader in rows))
     click.echo(f"{issue.key}: {sums(tally)}")
-    page = write_page(parts, issue)
+    page = write_page(parts, issue) if tally[State.SENT] else None
     if page:
         click.echo(f"\nThe mail as it looks: {page.absolute().as_uri()}")
         click.echo(f"The messages:         mutt -f {parts.transport.name.removeprefix('outbox ')}")
+    if page and [source.name for source in parts.sources] == [SAMPLE]:
         click.echo(f"Next:                 NEWSLETTER_SOURCES=huggingface {program()} send   (today's list)")
     if tally[State.FAILED] or tally[State.IN_DOUBT]:
         click.echo(f"Who did not get it:   {program()} status {issue.key} --not-sent")

@@ -24,8 +24,11 @@ def list_subscribers(*, as_json: bool) -> None:
     Example: newsletter subscribers list --json
     """
     from newsletter import pipeline
+    from newsletter.subscribers import read_roster
 
     parts = load_parts(remember=False)
+    for duplicate in read_roster(parts.roster).duplicates if parts.roster else ():
+        warn(duplicate)
     everybody = list(pipeline.readers(parts))
     if as_json:
         print_json([_to_json(one) for one in everybody])
@@ -69,5 +72,7 @@ def _to_json(one: "Subscriber") -> dict[str, Any]:
         "hour": preferences.hour,
         "interests": {"include": list(preferences.include), "exclude": list(preferences.exclude)},
         "format": preferences.format.value,
+        "papers": preferences.papers,
+        "only_matches": preferences.only_matches,
         "active": one.active,
     }

@@ -14,9 +14,9 @@ ROSE, MISSED, REST = "Rose after their day", "You may have missed", ""
 FEWEST = 2  # papers among those that copies tell which make a topic worth a heading
 POOL = 30  # entries that a copy may tell: they decide which topics there are
 
-# Broad fields and what places a paper in one, in the words that `fold` leaves; narrow fields first. Papers name methods
-# rather than fields, so the lists' own keywords are too many to be headings: of 110 papers in a recorded week no keyword
-# but two held five.
+# Broad fields and what places a paper in one, in the words that `fold` leaves; narrow fields first. Papers name
+# methods rather than fields, so the lists' own keywords are too many to be headings: of 110 papers in a recorded week
+# no keyword but two held five.
 TOPICS = {
     "Robots and embodied agents": r"robot|embodied|manipulation|humanoid|locomotion|navigation|autonomous driving",
     "Science and medicine": r"protein|molecul|chemi|biolog|medic|clinical|physic|materials|weather|epidemi|scien",

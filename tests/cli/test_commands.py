@@ -118,3 +118,16 @@ def test_output_that_nobody_reads_any_more_is_no_fault(tmp_path: Path) -> None:
     shell = f"{sys.executable} -m newsletter papers list --json | head -1"
     ran = subprocess.run(["bash", "-c", shell], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (ran.stdout, ran.stderr) == ("[\n", "")
+
+
+def test_an_address_that_stands_twice_is_told_where_the_list_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "subscribers.yaml").write_text("subscribers:\n- ada@example.org\n- address: Ada@example.org\n")
+    ran = newsletter(tmp_path, "subscribers", "list")
+    assert "subscribers.yaml:3: Ada@example.org is already on line 2" in ran.fault
+
+
+def test_a_page_that_would_be_of_a_day_to_come_is_warned_of(tmp_path: Path) -> None:
+    page = f"page:{bundled('seeds/daily-papers.txt')}"
+    ran = newsletter(tmp_path, "papers", "import", page, "--as-of", "2999-12-31", "--dry-run")
+    assert ran.out.endswith("would be read, 2999-12-25.\n")
+    assert "2999-12-25 is still to come" in ran.fault

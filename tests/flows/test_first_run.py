@@ -189,7 +189,7 @@ def test_an_editors_words_go_out_with_the_issue_and_then_stand(tmp_path: Path) -
     assert "From the editor:\nHappy holidays, everybody." in text.replace("\r", "")
     late = newsletter(tmp_path, *edit, "--subject", "Read that")
     assert late.code == 2
-    assert "daily/2025-12-26: has begun to go out" in late.fault
+    assert "daily/2025-12-26: is frozen" in late.fault
 
 
 @pytest.mark.parametrize("key", ["daily/2025-12-32", "weekly/2025-12-26", "yearly/2025-01-01", "x"])
