@@ -363,6 +363,7 @@ def test_the_example_shows_every_setting() -> None:
     shown = {key for item in items for key in item} | {key for item in items for key in item.get("interests", {})}
     assert shown == {
         "address",
+        "only_matches",
         "name",
         "papers",
         "period",

@@ -7,6 +7,7 @@ import pytest
 from newsletter.errors import TemplateError
 from newsletter.render.compiled import CompiledIssue
 from newsletter.render.templates import Templates
+from newsletter.render.view import EntryView, IssueView, ReaderView
 from newsletter.settings import bundled
 from tests.make import an_issue, picks
 from tests.render.test_compiled import LINKS
@@ -68,3 +69,9 @@ def test_a_fault_in_a_template_is_one_line_with_its_place(tmp_path: Path, templa
         html(tmp_path)
     assert words in str(fault.value)
     assert len(str(fault.value).splitlines()) == 1
+
+
+def test_every_name_that_a_template_may_use_stands_in_the_documentation() -> None:
+    told = (bundled("templates") / "README.md").read_text()
+    names = [name for view in (IssueView, EntryView, ReaderView) for name in view.__dataclass_fields__]
+    assert [name for name in names if f"`{name}`" not in told] == []
