@@ -36,7 +36,7 @@ def build_digest(  # noqa: PLR0913 - what a digest is made of, all but three of 
         already_published: keys of papers that an earlier issue carried.
         earlier: papers of the days before, with their readings.
         curation: what the editor pinned and dropped.
-        size: how many papers a copy tells; late bloomers have to belong to them.
+        size: how many papers a copy tells; late bloomers, and papers listed again, have to belong to them.
         diversity: as in `diversified`.
     """
     left_out = already_published | curation.dropped
@@ -52,8 +52,10 @@ def build_digest(  # noqa: PLR0913 - what a digest is made of, all but three of 
     entries = diversified(ranking.rank([*fresh, *pinned, *late], period), diversity)
     remarks = dict.fromkeys(again, AGAIN) | {paper.key: rise_of(paper) for paper in late}
     remarked = [replace(entry, remark=remarks.get(entry.paper.key, "")) for entry in entries]
-    ordered = enumerate(_pinned_first(remarked, curation), start=1)
-    return Digest(period, tuple(replace(entry, rank=rank) for rank, entry in ordered))
+    placed = _pinned_first(remarked, curation)
+    # A list named them before: once more is news where a copy tells them, and noise below.
+    fitting = [entry for place, entry in enumerate(placed) if place < size or entry.paper.key not in again]
+    return Digest(period, tuple(replace(entry, rank=rank) for rank, entry in enumerate(fitting, start=1)))
 
 
 def _least_told(papers: Sequence[Paper], size: int) -> int:

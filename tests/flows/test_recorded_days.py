@@ -10,14 +10,17 @@ import pytest
 from lxml import html as parser
 
 from newsletter import pipeline
-from newsletter.models import Cadence, Issue, Preferences
+from newsletter.models import Cadence, Issue, Preferences, Skipped
 from newsletter.parts import Parts
-from newsletter.periods import period_of
+from newsletter.periods import daily, period_of
 from newsletter.rank.interests import choose
+from newsletter.render import words
 from newsletter.render.compiled import HTML_BUDGET, Page
 from newsletter.render.lint import Finding, check, failed
 from newsletter.render.teaser import content_words
 from newsletter.render.words import preheader_of, subject_of, title_of
+from newsletter.settings import Settings
+from newsletter.wiring import build
 from tests.flows.command import newsletter
 from tests.flows.recorded import days
 from tests.make import a_reader
@@ -113,3 +116,43 @@ def test_the_recorded_api_error_ends_with_its_own_code_and_without_mail(shared: 
     assert ran.code == 3
     assert ran.fault.startswith(f"newsletter: source {source}: ")
     assert not (tmp_path / "var/outbox").exists()
+
+
+def test_no_paper_is_told_twice_over_all_recorded_days(shared: Path, tmp_path: Path) -> None:
+    settings = Settings(sources=[f"file:{shared / 'hf_daily_papers'}"])
+    (tmp_path / "subscribers.yaml").write_text("subscribers: [ada@example.org]\n")
+    parts = build(settings, tmp_path)
+    pipeline.follow_roster(parts)
+    told: dict[str, str] = {}
+    named: dict[str, str] = {}
+    again = {}
+    for day in days(parts):
+        issue = pipeline.prepare(parts, daily(day))
+        assert isinstance(issue, Issue)
+        assert pipeline.deliver(parts, issue).finished
+        for entry in issue.digest.entries:
+            key = entry.paper.key
+            assert key not in told, (key, told.get(key), issue.key)
+            if key in named:
+                again[key] = (named[key], issue.key, entry.rank)
+            (told if entry.rank <= issue.size else named)[key] = issue.key
+    assert len(told) > 400
+    # Told when they were listed again, since the issue before only named them.
+    assert again == {
+        "arxiv:2608.12313": ("daily/2026-08-13", "daily/2026-08-19", 5),
+        "arxiv:2608.13558": ("daily/2026-08-14", "daily/2026-08-20", 5),
+    }
+
+
+def test_odd_days_look_right(parts: Parts, issues: dict[date, Issue]) -> None:
+    christmas, thin, capped = (issues[date(*day)] for day in ((2025, 12, 25), (2026, 1, 2), (2025, 9, 30)))
+    assert len(christmas.digest.entries) == 13
+    assert words.voice_of(thin) == "A quiet day: three papers made the list. Enjoy the time."
+    assert len(capped.digest.entries) == 50
+    assert "10 of 50 papers" in page(parts, capped).text
+    saturday = pipeline.prepare(parts, daily(date(2025, 12, 27)), remember=False)
+    assert saturday == Skipped("daily/2025-12-27", "no papers are listed on a weekend")
+    month = pipeline.prepare(parts, period_of(Cadence.MONTHLY, date(2025, 12, 25)), remember=False)
+    assert isinstance(month, Issue)
+    assert len(month.digest.entries) > 200
+    assert page(parts, month).subject.startswith("December: ")

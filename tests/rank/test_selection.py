@@ -82,6 +82,12 @@ def test_a_paper_that_was_only_named_may_come_again_and_says_so() -> None:
     assert [entry.remark for entry in digest.entries] == [AGAIN, ""]
 
 
+def test_a_paper_that_was_only_named_is_not_named_again() -> None:
+    named = late(1, 2, 2)
+    today = [*of_today(9, 8)[1:], a_paper(3, upvotes=9, title="Paper 3"), replace(named, listed_on=DAY)]
+    assert numbers(build_digest(today, daily(DAY), VOTES, earlier=[named], size=2).entries) == ["3", "2"]
+
+
 def test_a_pinned_paper_leads_with_its_note_and_a_dropped_one_is_gone() -> None:
     curation = Curation({a_paper(3).key: "Read this."}, frozenset({a_paper(1).key}))
     digest = build_digest(of_today(50, 20, 3), daily(DAY), VOTES, curation=curation)
