@@ -1,15 +1,15 @@
 """A stand-in for the Hugging Face API: a real HTTP server on loopback that pages, and misbehaves where it is told."""
 
 import json
-import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from email.message import Message
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.fetch.loopback import Answer, loopback
 
 Item = dict[str, Any]
 
@@ -38,17 +38,6 @@ def an_item(number: int = 1, *, paper: Mapping[str, Any] | None = None, **outer:
         "numComments": 2,
     }
     return {"paper": inside | dict(paper or {})} | around | outer
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What is answered to one request in place of a list."""
-
-    status: int = 200
-    body: bytes = b"[]"
-    headers: Mapping[str, str] = field(default_factory=dict)
-    delay: float = 0  # seconds before the status line
-    drip: float = 0  # seconds between the bytes of the body
 
 
 @dataclass
@@ -94,41 +83,13 @@ def _in_span(day: date, query: Mapping[str, str]) -> bool:
     return query.get("week") == f"{year}-W{week:02}" or query.get("month") == f"{day:%Y-%m}"
 
 
-class _Server(ThreadingHTTPServer):
-    def __init__(self, api: Api) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.api = api
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a client that hung up."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-
-    def do_GET(self) -> None:
-        answer = self.server.api.answer(self.path)
-        self.server.api.agents.append(self.headers["User-Agent"])
-        time.sleep(answer.delay)
-        self.send_response_only(answer.status)
-        headers = {"Content-Type": "application/json", "Content-Length": str(len(answer.body))}
-        for header, value in (headers | dict(answer.headers)).items():
-            self.send_header(header, value)
-        self.end_headers()
-        for piece in [answer.body[at : at + 1] for at in range(len(answer.body))] if answer.drip else [answer.body]:
-            self.wfile.write(piece)
-            time.sleep(answer.drip)
-
-
 @contextmanager
 def hf_api(api: Api) -> Iterator[Api]:
     """Run the server; `api.url` is the endpoint to ask."""
-    with _Server(api) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.005,), daemon=True)
-        thread.start()
-        api.url = f"http://127.0.0.1:{server.server_address[1]}"
-        try:
-            yield api
-        finally:
-            server.shutdown()
-            thread.join()
+
+    def answer(target: str, headers: Message) -> Answer:
+        api.agents.append(headers["User-Agent"])
+        return api.answer(target)
+
+    with loopback(answer, "application/json") as api.url:
+        yield api

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from newsletter.errors import SourceError
 from newsletter.fetch.arxiv import MOST_PAGES, PACED, PAGE_SIZE, ArxivSource, parse_atom, parse_rss, window
-from newsletter.fetch.http import Manners, build_client
+from newsletter.fetch.http import Manners
 from newsletter.models import Paper
 from newsletter.periods import daily, weekly
-from tests.fetch.feed_server import NOTHING, Arxiv, Clock, Site, an_atom, an_entry, an_item, an_rss, web_site
-from tests.fetch.hf_server import Answer
+from tests.fetch.feed_server import NOTHING, Arxiv, Site, an_atom, an_entry, an_item, an_rss, web_site
+from tests.fetch.loopback import Answer, Clock
 
 DAY = date(2025, 12, 25)  # a Thursday
 BEFORE = DAY - timedelta(days=1)
@@ -32,17 +32,6 @@ RECORDED = {  # answer: the papers in it, and the list day that one of them was 
     "atom_id_1605.08386_s0_m100_199195aa31ad_status200.xml": (1, date(2016, 5, 27)),
     "atom_id_astro-ph_0601001_s0_m100_3150dca9dc76_status200.xml": (1, date(2006, 1, 3)),
 }
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[httpx.Client]:
-    with build_client() as client:
-        yield client
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

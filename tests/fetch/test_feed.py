@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from newsletter.errors import SourceError
 from newsletter.fetch.feed import LONGEST, FeedSource, parse_feed, plain
-from newsletter.fetch.http import Manners, build_client
+from newsletter.fetch.http import Manners
 from newsletter.fetch.memory import Answer as Document
 from newsletter.models import Paper
 from newsletter.periods import daily, weekly
-from tests.fetch.feed_server import Clock, Site, web_site
-from tests.fetch.hf_server import Answer
+from tests.fetch.feed_server import Site, web_site
+from tests.fetch.loopback import Answer
 
 DAY = date(2025, 12, 25)
 NAME = "feed:https://example.org/feed"
@@ -67,22 +67,10 @@ def refusal(text: str | bytes) -> str:
     return str(caught.value)
 
 
-@pytest.fixture(scope="module")
-def client() -> Iterator[httpx.Client]:
-    with build_client() as client:
-        yield client
-
-
 @pytest.fixture
 def site() -> Iterator[Site]:
     with web_site(Site()) as site:
         yield site
-
-
-@pytest.fixture
-def manners() -> Manners:
-    clock = Clock()
-    return Manners(private=True, sleep=clock.sleep, clock=clock)
 
 
 @pytest.fixture

@@ -7,36 +7,20 @@ import httpx
 import pytest
 
 from newsletter.errors import SourceError
-from newsletter.fetch.http import Manners, build_client, get, get_json
+from newsletter.fetch.http import Manners, get, get_json
 from newsletter.fetch.memory import MOST_REMEMBERED
 from newsletter.fetch.private import addresses_of, is_public
-from tests.fetch.feed_server import Clock, Site, web_site
-from tests.fetch.hf_server import Answer
+from tests.fetch.feed_server import Site, web_site
+from tests.fetch.loopback import Answer, Clock
 
 TAGGED = Answer(body=b"one", headers={"ETag": '"1"'})
 DATED = Answer(body=b"one", headers={"Last-Modified": "Thu, 25 Dec 2025 10:00:00 GMT"})
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[httpx.Client]:
-    with build_client() as client:
-        yield client
 
 
 @pytest.fixture
 def site() -> Iterator[Site]:
     with web_site(Site()) as site:
         yield site
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def manners(clock: Clock) -> Manners:
-    return Manners(private=True, sleep=clock.sleep, clock=clock)
 
 
 def fetch(client: httpx.Client, url: str, manners: Manners) -> bytes:

@@ -21,34 +21,18 @@ from newsletter.fetch.http import Manners, build_client, get_json, retry_after
 from newsletter.fetch.huggingface import HuggingFaceSource
 from newsletter.models import Cadence, Period
 from newsletter.periods import daily, monthly, weekly
-from tests.fetch.feed_server import Clock
-from tests.fetch.hf_server import Answer, Api, Item, an_item, hf_api
+from tests.fetch.hf_server import Api, Item, an_item, hf_api
+from tests.fetch.loopback import Answer, Clock
 
 DAY = date(2025, 12, 25)
 OK = Answer(body=json.dumps([an_item()]).encode())
 BUSY = Answer(503, b"")
 
 
-@pytest.fixture(scope="module")
-def client() -> Iterator[httpx.Client]:
-    with build_client() as client:
-        yield client
-
-
 @pytest.fixture
 def api() -> Iterator[Api]:
     with hf_api(Api({DAY: [an_item()]})) as api:
         yield api
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def manners(clock: Clock) -> Manners:
-    return Manners(private=True, sleep=clock.sleep, clock=clock)
 
 
 @pytest.fixture

@@ -22,7 +22,8 @@ from newsletter.models import Cadence, Period
 from newsletter.periods import daily
 from tests.fetch import feed_server
 from tests.fetch.feed_server import Arxiv, Site, web_site
-from tests.fetch.hf_server import Answer, Api, Item, an_item, hf_api
+from tests.fetch.hf_server import Api, Item, an_item, hf_api
+from tests.fetch.loopback import Answer
 
 DAY = date(2025, 12, 25)  # a Thursday
 WEEK = Period(Cadence.WEEKLY, date(2025, 12, 22), date(2025, 12, 28))

@@ -10,7 +10,8 @@ from newsletter.models import Cadence
 from newsletter.store import meta
 from newsletter.store.engine import Database
 from newsletter.store.papers import PaperStore
-from tests.fetch.hf_server import Answer, Api, an_item, hf_api
+from tests.fetch.hf_server import Api, an_item, hf_api
+from tests.fetch.loopback import Answer
 from tests.flows.command import newsletter, outbox, readers
 from tests.make import a_paper
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fetch.hf_server import Answer, Api, Item, an_item, hf_api
+from tests.fetch.hf_server import Api, Item, an_item, hf_api
+from tests.fetch.loopback import Answer
 from tests.flows.command import Ran, newsletter, outbox, readers
 
 # The command reads the real clock, so that a list must be as old as the test says.
