@@ -16,7 +16,7 @@ def diversified(entries: Sequence[Entry], cost: float) -> list[Entry]:
 
     Where a place would go to a fourth paper of its topic, it goes to the next paper on something else, if that one has
     at least (1 - cost) of the votes of the paper it passes; its reason says what it passed and by how many votes. Else
-    the order stays. Papers whose votes are unknown cost nothing to each other, and are not weighed against known ones.
+    the order stays. Papers whose votes are unknown pass each other only at equal comments, and never those with votes.
 
     Args:
         entries: ranked.
@@ -49,7 +49,7 @@ def _crowded(last: Sequence[str], topic: str) -> bool:
 def _may_pass(entry: Entry, first: Entry, cost: float) -> bool:
     votes, passed = entry.paper.upvotes, first.paper.upvotes
     if votes is None or passed is None:
-        return votes is passed
+        return votes is passed and entry.paper.comment_count == first.paper.comment_count
     return votes >= (1 - cost) * passed
 
 

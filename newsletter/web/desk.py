@@ -216,7 +216,8 @@ class Desk:
         if not any(source.live for source in parts.sources):
             issue = pipeline.prepare(parts, period, remember=False)
         else:
-            known = (key, parts.mailing, parts.go_on_without, *(source.name for source in parts.sources))
+            names = tuple(source.name for source in parts.sources)
+            known = (key, parts.mailing, parts.go_on_without, names, repr(parts.curation.all()))
             if known not in self._issues:
                 self._issues[known] = pipeline.prepare(parts, period, remember=False)
             issue = self._issues[known]

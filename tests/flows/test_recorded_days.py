@@ -1,5 +1,6 @@
 """Every recorded list day, its week and its month, from the file to the mail."""
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -156,3 +157,17 @@ def test_odd_days_look_right(parts: Parts, issues: dict[date, Issue]) -> None:
     assert isinstance(month, Issue)
     assert len(month.digest.entries) > 200
     assert page(parts, month).subject.startswith("December: ")
+
+
+def test_the_pasted_page_makes_an_issue_that_says_what_it_does_not_know(shared: Path, tmp_path: Path) -> None:
+    settings = {"NEWSLETTER_SOURCES": f"page:{shared / 'seed/daily-papers-2025-12-25.txt'}"}
+    assert newsletter(tmp_path, "build", "--date", "2025-12-25", **settings).code == 0
+    issue = json.loads((tmp_path / "build/issue.json").read_text())
+    assert len(issue["entries"]) == 50
+    assert all(entry["reason"].startswith("votes unknown") for entry in issue["entries"])
+    comments = [entry["paper"]["comment_count"] or 0 for entry in issue["entries"]]
+    assert comments == sorted(comments, reverse=True)
+    mail = (tmp_path / "build/issue.html").read_text()
+    assert not re.search(r"\d votes?\b", mail)
+    # One abstract holds an address on a mirror of Hugging Face, which nobody should be led to.
+    assert "stormocean" not in " ".join(re.findall(r'href="([^"]*)"', mail))

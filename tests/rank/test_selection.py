@@ -1,5 +1,6 @@
 """What stands in an issue at all: nothing twice, late bloomers, variety, and the editor's word."""
 
+import random
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -142,6 +143,8 @@ def test_unknown_votes_are_not_weighed_against_known_ones() -> None:
     unknown = [replace(one, paper=replace(one.paper, upvotes=None)) for one in entries]
     assert ranks(diversified([*entries[:4], unknown[4]], 1.0)) == [1, 2, 3, 4, 5]
     assert ranks(diversified(unknown, 0.1)) == [1, 2, 3, 5, 4]
+    talked_about = [replace(one, paper=replace(one.paper, comment_count=9 - one.rank)) for one in unknown]
+    assert ranks(diversified(talked_about, 0.1)) == [1, 2, 3, 4, 5]
 
 
 @given(
@@ -168,3 +171,17 @@ def test_the_change_since_yesterday_is_since_the_last_reading_of_an_earlier_day(
     assert since_yesterday(a_paper(observations=seen)) == 26 - 9
     assert since_yesterday(a_paper(observations=seen[2:])) is None
     assert since_yesterday(a_paper()) is None
+
+
+@given(st.randoms(use_true_random=False), st.lists(st.integers(0, 30), min_size=1, max_size=25))
+def test_shuffled_input_gives_the_same_issue(chance: random.Random, votes: list[int]) -> None:
+    words = ("video", "robot", "agents")
+    today = [a_paper(n, title=f"Paper {n} {words[n % 3]}", upvotes=count) for n, count in enumerate(votes, start=1)]
+    earlier = [late(100 + n, n, 3 * n + 12) for n in range(8)]
+    curation = Curation({today[-1].key: "", earlier[0].key: "Late."}, frozenset({earlier[1].key}))
+
+    def made(papers: list[Paper], before: list[Paper]) -> tuple[Entry, ...]:
+        return build_digest(papers, daily(DAY), VOTES, earlier=before, curation=curation, diversity=0.3).entries
+
+    expected = made(today, earlier)
+    assert made(chance.sample(today, len(today)), chance.sample(earlier, len(earlier))) == expected
