@@ -111,24 +111,25 @@ def prepare(parts: Parts, period: Period, *, remember: bool = True) -> Issue | S
         return frozen
     collected = collect(parts.sources, period)
     accept(collected, go_on_without=parts.go_on_without)
-    papers = _timed(parts, collected, remember=remember)
+    papers = _with_readings(parts, collected, remember=remember)
     earlier = _earlier(parts, period, remember=remember) if papers else []
+    curation = parts.curation.all()
     digest = build_digest(
         papers,
         period,
         parts.rankings[period.cadence],
         already_published=parts.issues.carried(period.cadence, but=period.key),
         earlier=earlier,
-        curation=parts.curation.all(),
+        curation=curation,
         size=parts.mailing.entries,
         diversity=parts.mailing.diversity,
     )
     if not digest.entries:
         return _skip(parts, Skipped(period.key, _why_none(period, papers)), remember=remember)
-    told = {entry.paper.key for entry in digest.entries}
+    left_out = {entry.paper.key for entry in digest.entries} | curation.dropped
     monday = weekly(period.start).start
     this_week = (paper for paper in earlier if paper.listed_on and paper.listed_on >= monday)
-    rising = risers(paper for paper in this_week if paper.key not in told)
+    rising = risers(paper for paper in this_week if paper.key not in left_out)
     missing = tuple(failure.source for failure in collected.failures)
     return _issue(parts, _sectioned(parts, digest), rising, missing)
 
@@ -139,7 +140,7 @@ def read(parts: Parts, period: Period) -> Collected:
     A source that fails is among the failures, and what the others said is kept.
     """
     collected = collect(parts.sources, period)
-    _timed(parts, collected, remember=True)
+    _with_readings(parts, collected, remember=True)
     return collected
 
 
@@ -382,7 +383,7 @@ def _sectioned(parts: Parts, digest: Digest) -> Digest:
     return replace(digest, entries=sectioned(digest.entries, told=parts.issues.carried(Cadence.DAILY)))
 
 
-def _timed(parts: Parts, collected: Collected, *, remember: bool) -> list[Paper]:
+def _with_readings(parts: Parts, collected: Collected, *, remember: bool) -> list[Paper]:
     """Return what was read with its readings so far, this one included; kept, unless nothing is to be written."""
     now = parts.clock()
     if remember:
@@ -399,7 +400,7 @@ def _earlier(parts: Parts, period: Period, *, remember: bool) -> list[Paper]:
         return []
     before = week_before(period.start)
     voted = [source for source in parts.sources if source.voted]
-    again = _timed(parts, collect(voted, before), remember=remember)
+    again = _with_readings(parts, collect(voted, before), remember=remember)
     seen = {paper.key for paper in again}
     return again + [paper for paper in parts.papers.remembered(before) if paper.key not in seen]
 

@@ -71,6 +71,35 @@ def test_a_dropped_paper_is_nowhere_until_it_is_taken_back(folder: Path) -> None
     )
 
 
+def revoted(folder: Path, day: str, number: int, votes: int) -> None:
+    """Let a paper of a list have other votes than when it was read first."""
+    path = folder / f"days/{day}.json"
+    items = json.loads(path.read_text())
+    for item in items:
+        if item["title"] == f"Paper number {number}":
+            item["paper"]["upvotes"] = votes
+    path.write_text(json.dumps(items))
+
+
+def test_a_paper_that_goes_on_gaining_is_named_as_rising_unless_it_was_dropped(folder: Path) -> None:
+    revoted(folder, FIRST, 2, 230)
+    titles(folder, SECOND)
+    rising = "Rising since"
+    assert rising in (folder / "build/issue.txt").read_text()
+    assert "Paper number 2 · +32 votes" in (folder / "build/issue.txt").read_text()
+    assert newsletter(folder, "papers", "drop", "2512.00002").code == 0
+    titles(folder, SECOND)
+    assert rising not in (folder / "build/issue.txt").read_text()
+
+
+def test_a_paper_that_bloomed_after_its_day_is_told_once(folder: Path) -> None:
+    revoted(folder, FIRST, 4, 500)
+    assert titles(folder, SECOND)[0] == "Paper number 4"
+    assert "rose by 304 after its day" in " ".join((folder / "build/issue.txt").read_text().split())
+    assert newsletter(folder, "send", "--date", SECOND, **LISTS).code == 0
+    assert "Paper number 4" not in titles(folder, THIRD)
+
+
 def test_a_paper_nobody_read_cannot_be_pinned(folder: Path) -> None:
     ran = newsletter(folder, "papers", "pin", "2512.99999")
     assert ran.code == 2
