@@ -1,11 +1,5 @@
-"""Handing messages to an SMTP relay, one transaction and one recipient at a time on a kept connection.
+"""Handing messages to an SMTP relay on a kept connection: smtplib connects, speaks TLS and logs in."""
 
-smtplib connects, speaks TLS and logs in. The transactions are ours, because smtplib raises the same exception for a
-connection lost before the final dot (safe to repeat) and after it (nobody knows): here the dot is held back until the
-ledger is marked, and the phase is always known (RFC 5321 4.1.1.4, RFC 1047).
-"""
-
-import re
 import smtplib
 import socket
 import ssl
@@ -15,15 +9,14 @@ from dataclasses import dataclass, field
 from typing import Literal, Self
 
 from newsletter.errors import RelayError
-from newsletter.models import Message, Outcome, Verdict
+from newsletter.models import Message, Outcome
 from newsletter.send.base import BeforeDot
-from newsletter.send.outcomes import printable, verdict_of
+from newsletter.send.conversation import Conversation
+from newsletter.send.outcomes import printable
 from newsletter.settings import SmtpSettings
 
 CONNECT_SECONDS = 30
 GOODBYE_SECONDS = 5  # nothing depends on the answer to QUIT
-CLOSING = 421  # the relay closes the channel, whatever was asked (RFC 5321 section 3.8)
-LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,15 +61,10 @@ class SmtpTransport:
             RelayError: connecting, TLS or AUTH failed.
         """
         with closing(connect(self.relay)) as session:
-            used = False
-            for message in messages:
-                if message is None:
-                    continue
-                outcome, alive = _Transaction(session, message, used=used).run(before_dot)
-                yield outcome
-                if not alive:
-                    return
-                used = True
+            conversation = Conversation(session, before_dot)
+            yield from conversation.outcomes(messages)
+            if not conversation.alive:
+                return
             with suppress(smtplib.SMTPException, OSError):
                 if session.sock is not None:
                     session.sock.settimeout(GOODBYE_SECONDS)
@@ -116,71 +104,6 @@ def connect(relay: Relay) -> smtplib.SMTP:
     return _logged_in(session, relay)
 
 
-class _Transaction:
-    """One message on its way through MAIL, RCPT, DATA, body and dot.
-
-    `used` says that the connection has carried another before: then a relay that ends it at MAIL has taken as many
-    messages as it takes on one connection, and this one was not tried.
-    """
-
-    def __init__(self, session: smtplib.SMTP, message: Message, *, used: bool) -> None:
-        self._session = session
-        self._message = message
-        self._ended_if_lost = used
-
-    def run(self, before_dot: BeforeDot) -> tuple[Outcome, bool]:
-        """Return the outcome, and whether the connection can carry another message."""
-        try:
-            refused = self._envelope()
-            if refused:
-                alive = refused.code != CLOSING and self._reset()
-                return refused, alive
-            self._session.send(_stuffed(self._message.content))
-        except (smtplib.SMTPException, OSError) as fault:
-            said = f"connection lost before the message was complete ({fault})"
-            return Outcome(Verdict.UNTRIED if self._ended_if_lost else Verdict.POSTPONED, text=said), False
-        if not before_dot(self._message):
-            return Outcome(Verdict.UNTRIED), False  # closing without the dot: the relay drops what it has
-        try:
-            self._session.send(b".\r\n")
-            code, text = self._reply()
-        except (smtplib.SMTPException, OSError) as fault:
-            return Outcome(Verdict.UNKNOWN, text=f"no answer after the message was sent ({fault})"), False
-        if 200 <= code < 300:  # noqa: PLR2004 - RFC 5321 section 4.2.1
-            return Outcome(Verdict.ACCEPTED, code, text), True
-        return Outcome(verdict_of("dot", code, text), code, text), code != CLOSING
-
-    def _envelope(self) -> Outcome | None:
-        """Say who to whom; return the refusal, if any, as an outcome."""
-        steps = (
-            ("mail", f"MAIL FROM:<{self._message.sender}>", {250}),
-            ("rcpt", f"RCPT TO:<{self._message.recipient}>", {250, 251}),
-            ("data", "DATA", {354}),
-        )
-        for phase, command, good in steps:
-            self._session.putcmd(command)
-            code, text = self._reply()
-            if code == CLOSING and self._ended_if_lost:
-                return Outcome(Verdict.UNTRIED, code, text)
-            self._ended_if_lost = False
-            if code not in good:
-                return Outcome(verdict_of(phase, code, text), code, text)
-        return None
-
-    def _reply(self) -> tuple[int, str]:
-        code, text = self._session.getreply()
-        if not 200 <= code < 600:  # noqa: PLR2004 - anything else is no SMTP reply
-            raise smtplib.SMTPServerDisconnected(f"no SMTP reply: {text[:80]!r}")
-        return code, printable(text.decode("utf-8", "replace"))
-
-    def _reset(self) -> bool:
-        """Forget the refused transaction; without it the next MAIL is answered 503."""
-        try:
-            return self._session.rset()[0] == 250  # noqa: PLR2004 - RFC 5321 section 4.1.1.5
-        except (smtplib.SMTPException, OSError):
-            return False
-
-
 def _greeted(relay: Relay) -> smtplib.SMTP:
     context = ssl.create_default_context()
     if relay.security == "tls":
@@ -197,6 +120,8 @@ def _greeted(relay: Relay) -> smtplib.SMTP:
         raise
     if session.sock is not None:
         session.sock.settimeout(relay.timeout)
+        # A dot is small and follows a body that the relay has not acknowledged yet: it must not wait for that.
+        session.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return session
 
 
@@ -229,8 +154,3 @@ def _said(fault: smtplib.SMTPResponseException) -> str:
 
 def _fault(relay: Relay, what: str, mend: str) -> RelayError:
     return RelayError(f"{relay}: {what}; {mend}")
-
-
-def _stuffed(content: bytes) -> bytes:
-    """Double the dots that begin a line (RFC 5321 section 4.5.2); the content ends with CRLF already."""
-    return LEADING_DOT.sub(b"..", content)

@@ -29,6 +29,13 @@ class Mailbox:
         await asyncio.sleep(self.delay)
         return "250 2.0.0 taken"
 
+    async def handle_EHLO(  # noqa: N802 - aiosmtpd's name
+        self, _server: Any, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        """Offer what aiosmtpd can do and does not tell: it reads commands one after the other, however they come."""
+        session.host_name = hostname
+        return [responses[0], "250-PIPELINING", *responses[1:]]
+
     @property
     def recipients(self) -> list[str]:
         return [envelope.rcpt_tos[0] for envelope in self.taken]
@@ -91,6 +98,7 @@ class FaultyServer(socketserver.ThreadingTCPServer):
         self.lock = threading.Lock()
         self.taken: list[bytes] = []
         self.one_each = False  # ends the connection after each message
+        self.commands: list[str] = []
 
     @property
     def port(self) -> int:
@@ -118,21 +126,28 @@ GOOD = {
 
 class _Conversation(socketserver.StreamRequestHandler):
     server: FaultyServer
+    sender = wanted = False
 
     def handle(self) -> None:
         if not self.answer("BANNER"):
             return
         for line in self.rfile:
             verb = line[:4].decode().upper()
+            self.server.commands.append(line.decode().strip())
             if not self.answer(verb) or (verb == "DATA" and self.last.startswith("354") and not self.body()):
                 return
 
     def answer(self, verb: str, good: str | None = None) -> bool:
         """Reply to a verb; return whether the connection goes on."""
         reply = self.server.fault(verb) or good or GOOD.get(verb, "502 what?")
+        if verb == "RCPT" and not self.sender:
+            reply = "503 5.5.1 MAIL first"
         if reply == "drop":
             return False
         self.last = reply
+        if verb in {"MAIL", "RCPT"}:  # nobody to deliver to until a RCPT is taken
+            self.sender = verb == "RCPT" or reply.startswith("250")
+            self.wanted = verb == "RCPT" and reply.startswith("250")
         self.wfile.write(reply.encode() + b"\r\n")
         return not reply.startswith("421")
 
@@ -146,7 +161,7 @@ class _Conversation(socketserver.StreamRequestHandler):
             lines.append(line)
         else:
             return False
-        fault = self.server.fault("DOT")
+        fault = self.server.fault("DOT") if self.wanted else "554 5.5.1 no valid recipients"
         if fault == "drop":
             return False
         if fault is None or fault == "drop-after":

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -14,7 +15,7 @@ from newsletter.models import Message, Outcome, Verdict
 from newsletter.send.sender import _mend
 from newsletter.send.smtp import Relay, SmtpTransport, connect
 from tests.make import a_message
-from tests.send.servers import PASSWORD, USER, faulty_server, mail_server
+from tests.send.servers import PASSWORD, USER, FaultyServer, faulty_server, mail_server
 
 GO = lambda _message: True  # noqa: E731 - reads as the answer it gives
 
@@ -113,30 +114,33 @@ def test_an_unknown_host_is_named() -> None:
         send(relay(25, host="no-such-host.invalid"), a_message())
 
 
-@pytest.mark.parametrize(
-    ("faults", "verdict"),
-    [
-        ({"MAIL": "451 4.3.0 busy"}, Verdict.POSTPONED),
-        ({"MAIL": "550 5.1.8 bad sender"}, Verdict.BARRED),
-        ({"MAIL": "421 4.7.0 slow down"}, Verdict.POSTPONED),
-        ({"MAIL": "drop"}, Verdict.POSTPONED),
-        ({"MAIL": "what is this"}, Verdict.POSTPONED),
-        ({"RCPT": "450 4.2.0 greylisted"}, Verdict.POSTPONED),
-        ({"RCPT": "550 5.1.1 no such user"}, Verdict.REFUSED),
-        ({"RCPT": "550 5.7.1 denied"}, Verdict.SUSPECT),
-        ({"RCPT": "drop"}, Verdict.POSTPONED),
-        ({"DATA": "554 no"}, Verdict.REFUSED),
-        ({"DATA": "drop"}, Verdict.POSTPONED),
-        ({"BODY": "drop"}, Verdict.POSTPONED),
-        ({"DOT": "552 5.3.4 too big"}, Verdict.REFUSED),
-        ({"DOT": "451 4.3.0 busy"}, Verdict.POSTPONED),
-        ({"DOT": "421 4.3.2 going down"}, Verdict.POSTPONED),
-        ({"DOT": "drop"}, Verdict.UNKNOWN),
-        ({"DOT": "drop-after"}, Verdict.UNKNOWN),
-        ({"DOT": "garbage"}, Verdict.UNKNOWN),
-    ],
-    ids=str,
-)
+# What a fault in a phase means for the message that it meets; 2xx and 3xx out of place are no answer at all.
+FAULTS = [
+    ({"MAIL": "451 4.3.0 busy"}, Verdict.POSTPONED),
+    ({"MAIL": "550 5.1.8 bad sender"}, Verdict.BARRED),
+    ({"MAIL": "421 4.7.0 slow down"}, Verdict.POSTPONED),
+    ({"MAIL": "drop"}, Verdict.POSTPONED),
+    ({"MAIL": "what is this"}, Verdict.POSTPONED),
+    ({"RCPT": "450 4.2.0 greylisted"}, Verdict.POSTPONED),
+    ({"RCPT": "550 5.1.1 no such user"}, Verdict.REFUSED),
+    ({"RCPT": "550 5.7.1 denied"}, Verdict.SUSPECT),
+    ({"RCPT": "drop"}, Verdict.POSTPONED),
+    ({"DATA": "554 no"}, Verdict.REFUSED),
+    ({"DATA": "drop"}, Verdict.POSTPONED),
+    ({"BODY": "drop"}, Verdict.POSTPONED),
+    ({"DOT": "552 5.3.4 too big"}, Verdict.REFUSED),
+    ({"DOT": "451 4.3.0 busy"}, Verdict.POSTPONED),
+    ({"DOT": "421 4.3.2 going down"}, Verdict.POSTPONED),
+    ({"DOT": "drop"}, Verdict.UNKNOWN),
+    ({"DOT": "drop-after"}, Verdict.UNKNOWN),
+    ({"DOT": "garbage"}, Verdict.UNKNOWN),
+    ({"RCPT": "252 who knows"}, Verdict.POSTPONED),
+    ({"DATA": "250 what"}, Verdict.POSTPONED),
+    ({"DOT": "354 more"}, Verdict.UNKNOWN),
+]
+
+
+@pytest.mark.parametrize(("faults", "verdict"), FAULTS, ids=str)
 def test_each_fault_in_each_phase_has_its_verdict(faults: dict[str, str], verdict: Verdict) -> None:
     with faulty_server(faults) as server:
         # Longer than the kernel buffers, so that a connection dropped inside the body is noticed inside it.
@@ -163,12 +167,16 @@ def test_after_a_refusal_the_connection_carries_the_next_message() -> None:
     assert len(server.taken) == 1
 
 
-def test_a_lost_connection_ends_the_delivery_and_leaves_the_rest_undrawn() -> None:
+def test_a_lost_connection_ends_the_delivery_and_leaves_the_rest_undrawn(offers: str) -> None:
     waiting: Iterator[Message] = iter([a_message(1), a_message(2), a_message(3)])
     with faulty_server({"DOT": "drop-after"}) as server:
         outcomes = list(SmtpTransport(relay(server.port)).deliver(waiting, GO))
-    assert [outcome.verdict for outcome in outcomes] == [Verdict.UNKNOWN]
-    assert next(waiting) == a_message(2)
+    if offers == "pipelined":  # the next envelope rode with the dot
+        assert [outcome.verdict for outcome in outcomes] == [Verdict.UNKNOWN, Verdict.UNTRIED]
+        assert next(waiting) == a_message(3)
+    else:
+        assert [outcome.verdict for outcome in outcomes] == [Verdict.UNKNOWN]
+        assert next(waiting) == a_message(2)
 
 
 def test_a_fenced_message_never_gets_its_dot() -> None:
@@ -199,12 +207,70 @@ def test_silence_after_the_dot_is_unknown_once_the_wait_is_over() -> None:
 @pytest.mark.parametrize("ended", ["drop", "421 4.7.0 too many messages on this connection"])
 def test_a_connection_that_ends_between_two_messages_leaves_the_second_untried(ended: str) -> None:
     with faulty_server({"MAIL": ended}) as server:
-        server.times["MAIL"] = 0
-        outcomes = []
-        for outcome in SmtpTransport(relay(server.port)).deliver(iter([a_message(1), a_message(2)]), lambda _m: True):
-            outcomes.append(outcome.verdict)
-            server.times["MAIL"] = 1
-    assert outcomes == [Verdict.ACCEPTED, Verdict.UNTRIED]
+        assert verdicts_of_two(server) == [Verdict.ACCEPTED, Verdict.UNTRIED]
+
+
+def verdicts_of_two(server: FaultyServer) -> list[Verdict]:
+    """Send two messages; the server's faults begin once all but the dot of the first is out."""
+    faults = dict(server.times)
+    server.times = dict.fromkeys(faults, 0)
+
+    def begin(message: Message) -> bool:
+        if message == a_message(1):
+            server.times = faults
+        return True
+
+    pair = iter([a_message(1), a_message(2)])
+    return [outcome.verdict for outcome in SmtpTransport(relay(server.port)).deliver(pair, begin)]
+
+
+@pytest.mark.parametrize(
+    ("faults", "verdict"), [case for case in FAULTS if not {"DOT", "BODY"} & case[0].keys()], ids=str
+)
+def test_a_fault_at_the_second_envelope_is_the_second_messages_own(faults: dict[str, str], verdict: Verdict) -> None:
+    between = faults in ({"MAIL": "drop"}, {"MAIL": "421 4.7.0 slow down"}, {"MAIL": "what is this"})
+    with faulty_server(faults) as server:
+        assert verdicts_of_two(server) == [Verdict.ACCEPTED, Verdict.UNTRIED if between else verdict]
+    assert len(server.taken) == 1
+
+
+def test_the_next_envelope_rides_with_the_dot() -> None:
+    """A relay that answers the dot only once it has seen the next DATA: who waits for the answer waits for ever."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        import threading
+
+        def talk() -> None:
+            connection, _address = listener.accept()
+            with connection, connection.makefile("rwb") as lines:
+                say(lines, "220 a")
+                for replies in (["250-b", "250 PIPELINING"], ["250 c"], ["250 d"], ["354 e"]):
+                    lines.readline()
+                    say(lines, *replies)
+                for _message in (1, 2):
+                    while lines.readline() != b".\r\n":
+                        pass
+                    said = [] if _message == 2 else [lines.readline() for _command in ("MAIL", "RCPT", "DATA")]
+                    say(lines, "250 taken", *["250 f", "250 g", "354 h"][: len(said)])
+                lines.readline()
+                say(lines, "221 bye")
+
+        thread = threading.Thread(target=talk, daemon=True)
+        thread.start()
+        outcomes = send(relay(listener.getsockname()[1], timeout=3), a_message(1), a_message(2))
+        thread.join(5)
+    assert [outcome.verdict for outcome in outcomes] == [Verdict.ACCEPTED, Verdict.ACCEPTED]
+
+
+def say(lines: Any, *replies: str) -> None:
+    lines.write("".join(f"{reply}\r\n" for reply in replies).encode())
+    lines.flush()
+
+
+def test_the_size_is_told_where_the_relay_wants_to_know_it(offers: str) -> None:
+    with faulty_server({}) as server:
+        assert send(relay(server.port), a_message())[0].verdict is Verdict.ACCEPTED
+    told = f" SIZE={len(a_message().content)}" if offers == "pipelined" else ""
+    assert f"MAIL FROM:<news@example.org>{told}" in server.commands
 
 
 def test_a_relay_that_wants_tls_is_told_of_with_the_right_mend() -> None:
