@@ -9,6 +9,7 @@ NewsletterError
 ├── BusyError               4   another run holds this database
 └── SurroundingsError       5   nothing is lost, run again
     ├── RelayError          5   connecting, TLS, AUTH, or the relay's own refusal
+    │   └── RelayBusyError  5   the relay takes no connection, or no more of them, now
     ├── OutboxError         5   the Maildir cannot be written
     └── DatabaseError       5   unreachable, read-only, full, newer than this program
 
@@ -70,6 +71,10 @@ class SurroundingsError(NewsletterError):
 
 class RelayError(SurroundingsError):
     """The relay cannot be reached, does not speak TLS as asked, or refuses this sender."""
+
+
+class RelayBusyError(RelayError):
+    """The relay takes no connection, or no more of them, now; those that stand are good."""
 
 
 class OutboxError(SurroundingsError):

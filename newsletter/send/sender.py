@@ -4,6 +4,7 @@ One thread per connection. At any moment a connection has at most one message be
 which is all that can be in doubt when the process dies.
 """
 
+import logging
 import os
 import secrets
 import socket
@@ -14,13 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from newsletter.errors import NewsletterError, RelayError
+from newsletter.errors import NewsletterError, RelayBusyError, RelayError
 from newsletter.models import Delivery, Message, Outcome, State, Subscriber, Verdict
 from newsletter.send.base import Transport
 from newsletter.send.outcomes import DoubtPolicy, after, printable
 from newsletter.store.engine import boot_id
 from newsletter.store.ledger import LEASE, Choose, Claimant, Ledger
 
+LOG = logging.getLogger("newsletter")
 BATCH = 20  # deliveries a claim takes; what a power loss can put in doubt, per connection
 LOGIN_WANTED = 530  # RFC 4954 section 6; RFC 3207 section 4 uses it for TLS
 SUSPECTS = 3  # refusals in a row that may be about the sender, with nobody served between, until they are
@@ -61,7 +63,8 @@ class Sender:
     def run(self, issue: str, me: Claimant) -> None:
         """Hand over every due delivery of an issue.
 
-        An interruption lets the messages in flight end, gives back what was claimed, and goes on to the caller.
+        An interruption lets the messages in flight end, gives back what was claimed, and goes on to the caller. Where
+        the relay takes fewer connections than are asked for, the run goes on with those.
 
         Raises:
             NewsletterError: the relay, the database or the outbox failed; what is not settled waits for the next run.
@@ -74,8 +77,12 @@ class Sender:
             except BaseException:
                 self.stop.set()
                 raise
+        grave = [fault for fault in faults if not isinstance(fault, RelayBusyError)]
+        if grave or (faults and not any(line.served for line in lines)):
+            raise (grave or faults)[0]
         if faults:
-            raise faults[0]
+            LOG.warning("%s; going on with fewer, a lower smtp.connections asks for less", faults[0])
+            _Line(self, issue, me).run()  # what such a line gave back after all others were done
 
 
 class _Line:
@@ -89,11 +96,14 @@ class _Line:
         self._fresh_until = sender.clock()
         self._drawn: dict[str, Delivery] = {}  # by Message-ID, in order: drawn, not yet settled
         self._suspects = 0
+        self.served = False  # whether a relay answered to a message
 
     def run(self) -> None:
         """Open connections until nothing is due."""
         try:
             self._connect_again_and_again()
+        except RelayBusyError:
+            raise  # the other connections go on with its share
         except BaseException:
             self._sender.stop.set()
             raise
@@ -114,6 +124,7 @@ class _Line:
             delivery = self._drawn.pop(next(iter(self._drawn)))
             self._settle(delivery, outcome)
             answered = answered or outcome.code is not None or outcome.verdict is Verdict.ACCEPTED
+            self.served = self.served or answered
         return answered
 
     def _messages(self) -> Iterator[Message]:

@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Literal, Self
 
-from newsletter.errors import RelayError
+from newsletter.errors import RelayBusyError, RelayError
 from newsletter.models import Message, Outcome
 from newsletter.send.base import BeforeDot
 from newsletter.send.conversation import Conversation
@@ -92,15 +92,18 @@ def connect(relay: Relay) -> smtplib.SMTP:
     except socket.gaierror:
         raise _fault(relay, "no such host", "check smtp.host") from None
     except ConnectionRefusedError:
-        raise _fault(relay, "nothing answers there", "check smtp.host, smtp.port and that the relay runs") from None
+        mend = "check smtp.host, smtp.port and that the relay runs"
+        raise _fault(relay, "nothing answers there", mend, RelayBusyError) from None
     except TimeoutError:
         raise _fault(relay, "no answer in time", "check smtp.port, smtp.security and the firewall") from None
     except smtplib.SMTPResponseException as fault:
-        raise _fault(relay, f"refuses the connection: {_said(fault)}", "run again later") from None
+        kind = RelayBusyError if 400 <= fault.smtp_code < 500 else RelayError  # noqa: PLR2004 - RFC 5321 section 4.2.1
+        raise _fault(relay, f"refuses the connection: {_said(fault)}", "run again later", kind) from None
     except UnicodeError:  # a label that is empty or too long
         raise _fault(relay, "is no host name", "check smtp.host") from None
     except (smtplib.SMTPException, OSError) as fault:
-        raise _fault(relay, f"connection failed ({fault})", "run again later") from None
+        kind = RelayBusyError if isinstance(fault, smtplib.SMTPServerDisconnected) else RelayError
+        raise _fault(relay, f"connection failed ({fault})", "run again later", kind) from None
     return _logged_in(session, relay)
 
 
@@ -152,5 +155,5 @@ def _said(fault: smtplib.SMTPResponseException) -> str:
     return printable(f"{fault.smtp_code} {text}")[:200]
 
 
-def _fault(relay: Relay, what: str, mend: str) -> RelayError:
-    return RelayError(f"{relay}: {what}; {mend}")
+def _fault(relay: Relay, what: str, mend: str, kind: type[RelayError] = RelayError) -> RelayError:
+    return kind(f"{relay}: {what}; {mend}")

@@ -99,6 +99,8 @@ class FaultyServer(socketserver.ThreadingTCPServer):
         self.taken: list[bytes] = []
         self.one_each = False  # ends the connection after each message
         self.commands: list[str] = []
+        self.most = 10**9  # connections at once
+        self.open = 0
 
     @property
     def port(self) -> int:
@@ -129,8 +131,17 @@ class _Conversation(socketserver.StreamRequestHandler):
     sender = wanted = False
 
     def handle(self) -> None:
-        if not self.answer("BANNER"):
-            return
+        with self.server.lock:
+            self.server.open += 1
+            crowded = self.server.open > self.server.most
+        try:
+            if self.answer("BANNER", "421 4.7.0 too many connections" if crowded else None):
+                self.talk()
+        finally:
+            with self.server.lock:
+                self.server.open -= 1
+
+    def talk(self) -> None:
         for line in self.rfile:
             verb = line[:4].decode().upper()
             self.server.commands.append(line.decode().strip())

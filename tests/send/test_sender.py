@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.errors import OutboxError, RelayError, TemplateError
+from newsletter.errors import OutboxError, RelayBusyError, RelayError, TemplateError
 from newsletter.models import Delivery, Message, State, Subscriber
 from newsletter.send.base import Transport
 from newsletter.send.outbox import OutboxTransport
@@ -141,6 +141,29 @@ def test_a_relay_that_takes_one_message_a_connection_gets_them_all(books: Books)
         sender(books, through(server.port)).run(ISSUE.key, claimant())
     assert books.states() == {State.SENT: 3}
     assert len(server.taken) == 3
+
+
+def test_a_relay_that_takes_fewer_connections_gets_everything_through_those(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    books = Books(tmp_path / "db", [a_reader(f"r{number}") for number in range(60)])
+    with faulty_server({}) as server:
+        server.most = 1
+        transport = SmtpTransport(Relay(host="127.0.0.1", port=server.port, security="none", timeout=5), connections=3)
+        with caplog.at_level("WARNING", "newsletter"):
+            sender(books, transport).run(ISSUE.key, claimant())
+    assert books.states() == {State.SENT: 60}
+    assert "too many connections" in caplog.text
+    assert "smtp.connections" in caplog.text
+
+
+def test_a_relay_that_takes_no_connection_ends_the_run_with_its_words(books: Books) -> None:
+    with faulty_server({}) as server:
+        server.most = 0
+        transport = SmtpTransport(Relay(host="127.0.0.1", port=server.port, security="none", timeout=5), connections=3)
+        with pytest.raises(RelayBusyError, match="too many connections"):
+            sender(books, transport).run(ISSUE.key, claimant())
+    assert books.states() == {State.QUEUED: 3}
 
 
 def test_a_full_disk_stops_the_run_and_fails_nobody(books: Books, tmp_path: Path) -> None:
