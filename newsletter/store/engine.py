@@ -50,6 +50,10 @@ class Database:
         # SQLite has one writer at a time; a lock here wakes the next thread at once, its busy handler sleeps.
         self._writer = threading.Lock() if self.is_sqlite else nullcontext()
 
+    def close(self) -> None:
+        """Close the connections that wait for their next use; the next use opens others."""
+        self._engine.dispose()
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open a transaction that sees one state of the database.

@@ -16,7 +16,7 @@ from newsletter.store.ledger import LEASE
 from tests.conftest import Rights
 from tests.make import NOON, a_reader, picks
 from tests.send.servers import faulty_server
-from tests.store.test_ledger import ISSUE, Books
+from tests.store.books import ISSUE, Books
 
 NAMES = ["ada", "alan", "grace"]
 
@@ -40,7 +40,7 @@ def sender(books: Books, transport: Transport, compose: object = compose, seen: 
 
 @pytest.fixture
 def books(tmp_path: Path) -> Books:
-    return Books(tmp_path / "db", [a_reader(name) for name in NAMES])
+    return Books(f"sqlite:///{tmp_path}/db", [a_reader(name) for name in NAMES])
 
 
 def test_each_delivery_is_sent_and_told_of_once(books: Books, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_an_outbox_that_cannot_be_written_leaves_everybody_queued(books: Books, 
 
 
 def test_a_relay_so_slow_that_leases_run_out_still_gets_every_message(tmp_path: Path) -> None:
-    books = Books(tmp_path / "db", [a_reader(f"r{number}") for number in range(12)])
+    books = Books(f"sqlite:///{tmp_path}/db", [a_reader(f"r{number}") for number in range(12)])
     looks = iter(range(10_000))
     with faulty_server({}) as server:
         transport = SmtpTransport(Relay(host="127.0.0.1", port=server.port, security="none", timeout=5))
@@ -129,7 +129,7 @@ def test_one_reader_whose_host_refuses_us_keeps_nobody_else_waiting(books: Books
 
 
 def test_a_relay_that_refuses_the_sender_reader_after_reader_stops_the_run_and_fails_nobody(tmp_path: Path) -> None:
-    books = Books(tmp_path / "db", [a_reader(f"r{number}") for number in range(9)])
+    books = Books(f"sqlite:///{tmp_path}/db", [a_reader(f"r{number}") for number in range(9)])
     with faulty_server({"RCPT": "550 5.1.8 bad outbound sender"}) as server, pytest.raises(RelayError):
         sender(books, through(server.port)).run(ISSUE.key, claimant())
     assert books.states() == {State.DEFERRED: SUSPECTS, State.QUEUED: 9 - SUSPECTS}
@@ -146,7 +146,7 @@ def test_a_relay_that_takes_one_message_a_connection_gets_them_all(books: Books)
 def test_a_relay_that_takes_fewer_connections_gets_everything_through_those(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    books = Books(tmp_path / "db", [a_reader(f"r{number}") for number in range(60)])
+    books = Books(f"sqlite:///{tmp_path}/db", [a_reader(f"r{number}") for number in range(60)])
     with faulty_server({}) as server:
         server.most = 1
         transport = SmtpTransport(Relay(host="127.0.0.1", port=server.port, security="none", timeout=5), connections=3)

@@ -1,7 +1,7 @@
 """What is remembered of papers: every reading with its time, whoever told of them."""
 
+from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -17,10 +17,11 @@ LATER = NOON + timedelta(hours=1)
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    database = Database(f"sqlite:///{tmp_path / 'papers.sqlite3'}")
+def database(new_url: Callable[[], str]) -> Iterator[Database]:
+    database = Database(new_url())
     meta.prepare_schema(database)
-    return database
+    yield database
+    database.close()
 
 
 @pytest.fixture
