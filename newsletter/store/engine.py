@@ -61,8 +61,11 @@ class Database:
         Raises:
             DatabaseError: the database failed; the message says how to mend it.
         """
-        with self._explained(), self._engine.connect() as connection, connection.begin():
-            yield connection
+        with self._explained(), self._engine.connect() as plain:
+            # PostgreSQL's usual level sees a new state with each statement; SQLite has no other level than one state.
+            connection = plain if self.is_sqlite else plain.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def writing(self, *, durable: bool = True) -> Iterator[Connection]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import func, select
 
 from newsletter.models import Observation
 from newsletter.periods import daily
@@ -11,6 +12,7 @@ from newsletter.store import meta
 from newsletter.store.curation import DROP, PIN, CurationStore
 from newsletter.store.engine import Database
 from newsletter.store.papers import PaperStore
+from newsletter.store.tables import paper
 from tests.make import DAY, NOON, a_paper
 
 LATER = NOON + timedelta(hours=1)
@@ -64,6 +66,16 @@ def test_a_month_of_papers_comes_back_whole(papers: PaperStore) -> None:
     papers.observe(many, NOON)
     assert len(papers.remembered(daily(DAY))) == 2000
     assert all(len(paper.observations) == 1 for paper in papers.with_history(many, NOON))
+
+
+def test_a_reading_sees_one_state_of_the_database_whatever_is_written_meanwhile(database: Database) -> None:
+    papers = PaperStore(database)
+    papers.observe([a_paper(1)], NOON)
+    with database.reading() as connection:
+        before = connection.execute(select(func.count()).select_from(paper)).scalar()
+        papers.observe([a_paper(2)], NOON)
+        assert connection.execute(select(func.count()).select_from(paper)).scalar() == before
+    assert len(papers.remembered(daily(DAY))) == 2
 
 
 def test_of_two_decisions_about_a_paper_the_last_counts_and_may_be_taken_back(database: Database) -> None:
