@@ -207,20 +207,21 @@ def work_off(parts: Parts, key: str, watch: Watch = lambda _tally: lambda _deliv
     if issue is None:
         return parts.ledger.tally(key)
     now, me = parts.clock(), claimant()
-    parts.ledger.recover(
-        me, now, lambda one, cause: parts.doubt.doubted(one, cause, now), sole_sender=parts.database.is_sqlite
-    )
-    parts.ledger.reconsider(parts.doubt.resent, now)
     compiled, choice = compile_issue(parts, issue, Pieces(parts.issues, key)), chooser(issue)
-    Sender(
-        ledger=parts.ledger,
-        transport=parts.transport,
-        compose=lambda delivery, reader: _compose(parts, compiled, delivery, reader),
-        choose=lambda reader: choice(reader.preferences),
-        doubt=parts.doubt,
-        clock=parts.clock,
-        progress=watch(parts.ledger.tally(key)),
-    ).run(key, me)
+    with parts.ledger.presence(me):
+        parts.ledger.recover(
+            me, now, lambda one, cause: parts.doubt.doubted(one, cause, now), sole_sender=parts.database.is_sqlite
+        )
+        parts.ledger.reconsider(parts.doubt.resent, now)
+        Sender(
+            ledger=parts.ledger,
+            transport=parts.transport,
+            compose=lambda delivery, reader: _compose(parts, compiled, delivery, reader),
+            choose=lambda reader: choice(reader.preferences),
+            doubt=parts.doubt,
+            clock=parts.clock,
+            progress=watch(parts.ledger.tally(key)),
+        ).run(key, me)
     return parts.ledger.tally(key)
 
 

@@ -15,6 +15,8 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+    from tests.postgres import Server
+
 # The same examples in every run, however busy the machine is.
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
@@ -82,6 +84,17 @@ def browser(require: Callable[[str], str]) -> "Iterator[Browser]":
         started = playwright.chromium.launch(executable_path=chromium, args=SWITCHES)
         yield started
         started.close()
+
+
+@pytest.fixture(scope="session")
+def postgresql(missing: Callable[[str], NoReturn]) -> "Iterator[Server]":
+    """Yield a PostgreSQL server, one for all tests of a worker."""
+    from tests.postgres import find, postgresql_server
+
+    if find("initdb") is None:
+        missing("initdb is not installed: apt-get install postgresql")
+    with postgresql_server() as server:
+        yield server
 
 
 @pytest.fixture

@@ -5,14 +5,15 @@ once with BUSY_SNAPSHOT, whatever the timeout. No transaction spans network I/O.
 """
 
 import fcntl
+import hashlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, func, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
@@ -121,6 +122,32 @@ class Database:
             os.close(descriptor)
 
     @contextmanager
+    def presence(self, owner: str) -> Iterator[None]:
+        """Show for as long as the block runs that an owner of rows lives.
+
+        PostgreSQL drops an advisory lock with the session that took it, however its process ended. On SQLite the lock
+        of `sole_sender` tells as much.
+
+        Raises:
+            DatabaseError: the database failed.
+        """
+        if self.is_sqlite:
+            yield
+            return
+        with self._explained(), self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.detach()  # closed for good at the end, and the lock with it
+            connection.execute(select(func.pg_advisory_lock(_lock_key(owner))))
+            yield
+
+    def absent(self, connection: Connection, owners: Iterable[str]) -> set[str]:
+        """Return those of the owners on PostgreSQL who no longer show that they live; on SQLite nobody can tell."""
+        if self.is_sqlite:
+            return set()
+        return {
+            owner for owner in owners if connection.scalar(select(func.pg_try_advisory_xact_lock(_lock_key(owner))))
+        }
+
+    @contextmanager
     def _explained(self) -> Iterator[None]:
         try:
             yield
@@ -134,6 +161,11 @@ class Database:
         first = said.strip().splitlines()[0] if said.strip() else "failed"
         mend = next((mend for sign, mend in MENDS.items() if sign in said), "check the server and database_url")
         return f"database {where}: {first}; {mend}"
+
+
+def _lock_key(owner: str) -> int:
+    """Return the number of an owner's lock; two of one number would only be taken for alive until their leases end."""
+    return int.from_bytes(hashlib.blake2b(owner.encode(), digest_size=8).digest(), signed=True)
 
 
 def boot_id() -> str:

@@ -9,6 +9,7 @@ everything is safe to repeat; after it, only the relay's reply or a person can s
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -129,8 +130,14 @@ class Ledger:
                 statement = update(delivery).where(self._is(one), delivery.c.state.in_(moving))
                 connection.execute(statement.values(**_rest(one)))
 
+    def presence(self, claimant: Claimant) -> AbstractContextManager[None]:
+        """Show for as long as the block runs that a claimant lives, so that others leave its claims alone."""
+        return self._database.presence(_process(claimant.owner))
+
     def recover(self, claimant: Claimant, now: datetime, doubted: Doubted, *, sole_sender: bool) -> int:
         """Take back what dead owners held; return how many deliveries that were.
+
+        Dead is whose lease has run out, and on PostgreSQL whose process has gone (see `presence`).
 
         A claim whose dot was not due goes back to the queue. One marked `sending` is in doubt by `process`; on SQLite a
         reboot may have cost marks, so every claim of an earlier boot is in doubt by `power`. A database server's marks
@@ -143,9 +150,12 @@ class Ledger:
             sole_sender: nobody else can be alive, so no lease need run out first.
         """
         held = delivery.c.state.in_([State.CLAIMED.value, State.SENDING.value])
-        dead = or_(literal(sole_sender, Boolean), delivery.c.lease_until <= now)
-        where = and_(delivery.c.list_id == self._list_id, held, dead, delivery.c.owner != claimant.owner)
+        theirs = and_(delivery.c.list_id == self._list_id, held, delivery.c.owner != claimant.owner)
         with self._database.writing() as connection:
+            owners = connection.scalars(select(delivery.c.owner).where(theirs).distinct()).all()
+            gone = self._database.absent(connection, {*map(_process, owners)} - {_process(claimant.owner)})
+            left = delivery.c.owner.in_([owner for owner in owners if _process(owner) in gone])
+            where = and_(theirs, or_(literal(sole_sender, Boolean), delivery.c.lease_until <= now, left))
             rows = connection.execute(select(*COLUMNS).where(where).with_for_update(skip_locked=True)).all()
             for row in rows:
                 one = _delivery(row)
@@ -330,3 +340,8 @@ def _written(choice: tuple[Pick, ...]) -> str:
 
 def _read(choice: str) -> tuple[Pick, ...]:
     return tuple(Pick(*one) if isinstance(one, list) else Pick(one) for one in json.loads(f"[{choice}]"))
+
+
+def _process(owner: str) -> str:
+    """Return the process of an owner: its connections claim as `process/0`, `process/1` and so on."""
+    return owner.partition("/")[0]

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
@@ -14,6 +14,9 @@ import trustme
 from tests.flows.command import newsletter, readers, smtp, start
 from tests.send.servers import PASSWORD, USER, faulty_server, mail_server
 from tests.send.test_smtp import server_context
+
+if TYPE_CHECKING:
+    from tests.postgres import Server
 
 ISSUE = "daily/2025-12-26"
 
@@ -125,11 +128,21 @@ def test_a_relay_that_refuses_the_sender_stops_the_run_and_strikes_nobody_off(tm
         assert len(server.taken) == 2
 
 
-def killed_again_and_again(folder: Path, number: int, kills: int, wait: Callable[[int], float]) -> Counter[str]:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Return the settings that name a database."""
+    if request.param == "sqlite":
+        return {}
+    return {"NEWSLETTER_DATABASE_URL": request.getfixturevalue("postgresql").new_url()}
+
+
+def killed_again_and_again(
+    folder: Path, number: int, kills: int, wait: Callable[[int], float], database: dict[str, str]
+) -> Counter[str]:
     """Kill `send` so many times while messages flow, run it to its end, and count what the server took."""
     readers(folder, number)
     with mail_server(delay=0.004) as (mailbox, port):
-        settings = smtp(port, connections="4")
+        settings = smtp(port, connections="4") | database
         for kill in range(kills):
             process = start(folder, "send", **settings)
             taken = len(mailbox.taken)
@@ -142,9 +155,10 @@ def killed_again_and_again(folder: Path, number: int, kills: int, wait: Callable
         return Counter(mailbox.recipients)
 
 
-def check_books(folder: Path, number: int, kills: int, taken: Counter[str]) -> None:
-    books = sums(folder)
-    held = {row["subscriber"] for row in json.loads(newsletter(folder, "status", ISSUE, "--not-sent", "--json").out)}
+def check_books(folder: Path, number: int, kills: int, taken: Counter[str], database: dict[str, str]) -> None:
+    books = sums(folder, **database)
+    not_sent = newsletter(folder, "status", ISSUE, "--not-sent", "--json", **database).out
+    held = {row["subscriber"] for row in json.loads(not_sent)}
     everybody = {f"reader{n}@example.org" for n in range(number)}
     assert max(taken.values()) == 1, "nobody twice"
     assert set(taken) | held == everybody, "nobody lost"
@@ -152,16 +166,33 @@ def check_books(folder: Path, number: int, kills: int, taken: Counter[str]) -> N
     assert books["audience"] == number == books["sent"] + books["in_doubt"]
 
 
-def test_killed_while_messages_flow_nobody_is_lost_and_nobody_gets_two(tmp_path: Path) -> None:
-    taken = killed_again_and_again(tmp_path, 600, 10, lambda kill: 0.007 * kill)
-    check_books(tmp_path, 600, 10, taken)
+def test_killed_while_messages_flow_nobody_is_lost_and_nobody_gets_two(
+    tmp_path: Path, database: dict[str, str]
+) -> None:
+    taken = killed_again_and_again(tmp_path, 600, 10, lambda kill: 0.007 * kill, database)
+    check_books(tmp_path, 600, 10, taken, database)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_hundred_kills_lose_nobody_and_double_nobody(tmp_path: Path) -> None:
-    taken = killed_again_and_again(tmp_path, 6000, 100, lambda kill: 0.0013 * kill)
-    check_books(tmp_path, 6000, 100, taken)
+def test_a_hundred_kills_lose_nobody_and_double_nobody(tmp_path: Path, database: dict[str, str]) -> None:
+    taken = killed_again_and_again(tmp_path, 6000, 100, lambda kill: 0.0013 * kill, database)
+    check_books(tmp_path, 6000, 100, taken, database)
+
+
+def test_several_senders_of_one_server_share_the_readers_and_one_may_die(tmp_path: Path, postgresql: "Server") -> None:
+    readers(tmp_path, 400)
+    database = {"NEWSLETTER_DATABASE_URL": postgresql.new_url()}
+    with mail_server(delay=0.01) as (mailbox, port):
+        settings = smtp(port, connections="2") | database
+        processes = [start(tmp_path, "send", **settings) for _ in range(4)]
+        while len(mailbox.taken) < 40:
+            time.sleep(0.01)
+        processes[0].send_signal(signal.SIGKILL)
+        for process in processes:
+            process.communicate(timeout=100)
+        newsletter(tmp_path, "send", **settings)
+    check_books(tmp_path, 400, 1, Counter(mailbox.recipients), database)
 
 
 def test_started_eight_times_at_once_one_sends_and_seven_say_that_it_is_busy(tmp_path: Path) -> None:

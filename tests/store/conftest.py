@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,17 +14,6 @@ from tests.store.books import Books, OpenBooks
 
 if TYPE_CHECKING:
     from tests.postgres import Server
-
-
-@pytest.fixture(scope="session")
-def postgresql(missing: Callable[[str], NoReturn]) -> "Iterator[Server]":
-    """Yield a PostgreSQL server, one for all tests of a worker."""
-    from tests.postgres import find, postgresql_server
-
-    if find("initdb") is None:
-        missing("initdb is not installed: apt-get install postgresql")
-    with postgresql_server() as server:
-        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

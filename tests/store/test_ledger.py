@@ -127,8 +127,20 @@ def test_after_a_reboot_every_claim_of_a_file_is_in_doubt_because_marks_may_be_m
 
 def test_a_living_sender_elsewhere_keeps_its_claims_until_the_lease_ends(books: Books) -> None:
     books.claim(OTHER)
-    assert books.ledger.recover(ME, NOON, held, sole_sender=False) == 0
-    assert books.ledger.recover(ME, NOON + LEASE, held, sole_sender=False) == 3
+    with books.ledger.presence(OTHER):
+        assert books.ledger.recover(ME, NOON, held, sole_sender=False) == 0
+        assert books.ledger.recover(ME, NOON + LEASE, held, sole_sender=False) == 3
+
+
+def test_a_server_tells_at_once_whose_sender_is_gone(books: Books) -> None:
+    line, neighbour = Claimant("other/1", "boot-1"), Claimant("another/1", "boot-1")
+    books.claim(line, 1)
+    books.claim(neighbour, 1)
+    with books.ledger.presence(neighbour):
+        with books.ledger.presence(line):
+            assert books.ledger.recover(ME, NOON, held, sole_sender=False) == 0
+        taken = books.ledger.recover(ME, NOON, held, sole_sender=False)
+    assert taken == (0 if books.database.is_sqlite else 1)
 
 
 def test_a_deferred_delivery_is_due_when_its_time_has_come(books: Books) -> None:
@@ -211,7 +223,8 @@ def test_a_mark_starts_the_lease_anew_so_that_it_cannot_end_while_the_relay_thin
     [one, *_] = books.claim()
     late = NOON + LEASE - timedelta(minutes=1)
     assert books.ledger.mark(one, late)
-    assert books.ledger.recover(OTHER, late + timedelta(minutes=10), held, sole_sender=False) == 2
+    with books.ledger.presence(ME):
+        assert books.ledger.recover(OTHER, late + timedelta(minutes=10), held, sole_sender=False) == 2
     assert books.states() == {State.QUEUED: 2, State.SENDING: 1}
 
 
