@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from newsletter.rank.interests import choose
+from newsletter.rank.interests import chooser
 from newsletter.render.lint import check
 from newsletter.render.plain import plain_message_for
 from newsletter.render.reading import Reading
@@ -23,9 +23,9 @@ def hold(seed: int) -> None:
     """Make an issue and a hundred copies of it, and check each."""
     chance = random.Random(seed)
     issue = hostile.issue(chance)
-    made = compiled(issue)
+    made, choose = compiled(issue), chooser(issue)
     for reader in hostile.readers(chance, 100):
-        choice = choose(issue, reader.preferences)
+        choice = choose(reader.preferences)
         content = made.message_for(reader, choice, date=NOON).content
         mail = Reading(content)
         assert mail.message.keys() == NAMES
