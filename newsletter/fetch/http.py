@@ -219,7 +219,8 @@ def _content(response: httpx.Response, manners: Manners, deadline: float) -> byt
 def _reason(error: Exception) -> str:
     if isinstance(error, httpx.TimeoutException):
         return "no answer in time"
-    return clean_text(str(error)[:QUOTED]) or type(error).__name__
+    said = clean_text(re.sub(r"^\[Errno -?\d+\] ", "", str(error))[:QUOTED])  # the number means nothing to a person
+    return said or type(error).__name__
 
 
 def _success(answer: Answer, source: str, size: int) -> Answer:
