@@ -79,7 +79,7 @@ def find_paper(parts: Parts, name: str) -> Paper:
     """
     found = ARXIV_ID.search(name.strip())
     wanted = Paper(title=name, arxiv_id=found["id"] if found else None)
-    paper = parts.papers.find(wanted.key)
+    paper = parts.papers.find(wanted.key) or parts.papers.titled(wanted.title_key)
     if paper is None:
         raise UsageError(f"{name}: no such paper was read yet; `newsletter papers fetch` reads the newest lists")
     return paper

@@ -66,6 +66,12 @@ class PaperStore:
             row = connection.scalar(select(paper.c.fields).where(paper.c.key == key))
         return from_json(row) if row else None
 
+    def titled(self, title_key: str) -> Paper | None:
+        """Return a paper with this `Paper.title_key`, whatever its id, or None; looks at all there are."""
+        with self._database.reading() as connection:
+            papers = map(from_json, connection.execution_options(yield_per=500).scalars(select(paper.c.fields)))
+            return next((one for one in papers if one.title_key == title_key), None)
+
     def _readings(self, keys: Sequence[str]) -> dict[str, tuple[Observation, ...]]:
         """Return the readings of papers, oldest first; what several sources said at one moment is one reading."""
         counts = [func.max(observation.c[name]).label(name) for name in COUNTS]
