@@ -131,3 +131,10 @@ def test_a_page_that_would_be_of_a_day_to_come_is_warned_of(tmp_path: Path) -> N
     ran = newsletter(tmp_path, "papers", "import", page, "--as-of", "2999-12-31", "--dry-run")
     assert ran.out.endswith("would be read, 2999-12-25.\n")
     assert "2999-12-25 is still to come" in ran.fault
+
+
+def test_templates_are_checked_with_the_sample_where_no_source_can_be_read(tmp_path: Path) -> None:
+    ran = newsletter(tmp_path, "lint", NEWSLETTER_SOURCES="file:nowhere.json")
+    assert ran.code == 0
+    assert "the templates are checked with the sample's papers" in ran.fault
+    assert "0 failed" in ran.out
