@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from newsletter.errors import UsageError
-from newsletter.models import Paper, Wording
+from newsletter.models import Cadence, Paper, Wording
 from newsletter.parts import Parts
 from newsletter.periods import parse_key
 from newsletter.store.curation import PIN
@@ -49,12 +49,12 @@ def decide(parts: Parts, name: str, verdict: str, note: str) -> Paper:
         The paper.
 
     Raises:
-        UsageError: the paper is not known, or readers were told of it before.
+        UsageError: the paper is not known, or daily, weekly and monthly readers were all told of it before.
     """
     paper = find_paper(parts, name)
     told = parts.issues.carrying(paper.key)
-    if told and verdict == PIN:
-        raise UsageError(f"{name}: was told in {told[0]}, and readers see a paper only once; pin another one")
+    if verdict == PIN and len({key.partition("/")[0] for key in told}) == len(Cadence):
+        raise UsageError(f"{name}: was told in {', '.join(told)}, and readers see a paper only once; pin another one")
     parts.curation.decide(paper.key, verdict, note, parts.clock())
     return paper
 

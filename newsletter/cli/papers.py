@@ -155,7 +155,9 @@ def _decide(verdict: str, name: str, note: str, effect: str, *, undo: bool) -> N
     if undo:
         click.echo(f"{editorial.reconsider(parts, name).title}: as the ranking has it again.")
     else:
-        click.echo(f"{editorial.decide(parts, name, verdict, note).title}: {effect}.")
+        paper = editorial.decide(parts, name, verdict, note)
+        told = parts.issues.carrying(paper.key)
+        click.echo(f"{paper.title}: {effect}{'; told before in ' + ', '.join(told) if told else ''}.")
 
 
 def _row(entry: "Entry") -> list[str]:

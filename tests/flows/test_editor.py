@@ -53,8 +53,11 @@ def test_a_pinned_paper_of_an_earlier_day_leads_the_next_issue_and_no_later_one(
     assert newsletter(folder, "send", "--date", SECOND, **LISTS).code == 0
     assert "Paper number 3" not in titles(folder, THIRD)
     again = newsletter(folder, "papers", "pin", "2512.00003")
-    assert again.code == 2
-    assert "was told in daily/2025-12-25" in again.fault
+    assert again.out.endswith("leads the next issue that can carry it; told before in daily/2025-12-25.\n")
+    assert "Paper number 3" not in titles(folder, THIRD)
+    assert newsletter(folder, "build", "--date", FIRST, "--period", "weekly", **LISTS).code == 0
+    weekly = json.loads((folder / "build/issue.json").read_text())["entries"]
+    assert weekly[0]["paper"]["title"] == "Paper number 3"
 
 
 def test_a_dropped_paper_is_nowhere_until_it_is_taken_back(folder: Path) -> None:
