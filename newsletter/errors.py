@@ -6,10 +6,12 @@ NewsletterError
 │   ├── SubscribersError    2   the subscriber list
 │   └── TemplateError       2   a template or theme.toml
 ├── SourceError             3   a source of papers failed; no mail went out
+├── RefusalsError           1   too many copies were refused; their issue is paused
 ├── BusyError               4   another run holds this database
 └── SurroundingsError       5   nothing is lost, run again
     ├── RelayError          5   connecting, TLS, AUTH, or the relay's own refusal
-    │   └── RelayBusyError  5   the relay takes no connection, or no more of them, now
+    │   ├── RelayBusyError  5   the relay takes no connection, or no more of them, now
+    │   └── SenderRefusedError 5 the relay refuses this sender: a quota, a policy, no login
     ├── OutboxError         5   the Maildir cannot be written
     └── DatabaseError       5   unreachable, read-only, full, newer than this program
 
@@ -63,6 +65,10 @@ class BusyError(NewsletterError):
     exit_code = 4
 
 
+class RefusalsError(NewsletterError):
+    """So many copies were refused that something must be wrong with the list or the mail."""
+
+
 class SurroundingsError(NewsletterError):
     """Something outside the program failed; nothing is lost and the command can be run again."""
 
@@ -75,6 +81,10 @@ class RelayError(SurroundingsError):
 
 class RelayBusyError(RelayError):
     """The relay takes no connection, or no more of them, now; those that stand are good."""
+
+
+class SenderRefusedError(RelayError):
+    """The relay refuses whatever this sender hands it; nothing is wrong with the copies."""
 
 
 class OutboxError(SurroundingsError):

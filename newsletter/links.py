@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import quote
@@ -22,6 +23,7 @@ class Links:
         domain: the domain of the sender, right of the @ in Message-IDs.
         leave_address: who gets the mail of a reader who leaves by mail.
         base_url: public address of the list's pages, without a final slash; None where it has none.
+        bounce_address: where bounces go; None leaves them to the sender.
     """
 
     list_id: str
@@ -29,6 +31,7 @@ class Links:
     domain: str
     leave_address: str
     base_url: str | None = None
+    bounce_address: str | None = None
 
     def message_id(self, issue: str, subscriber_id: int | str) -> str:
         """Return a Message-ID (without angle brackets) that is the same for every attempt and tells nobody's address.
@@ -57,6 +60,29 @@ class Links:
         except (BadSignature, ValueError, TypeError):
             return None
         return subscriber_id if list_id == self.list_id and isinstance(subscriber_id, int) else None
+
+    def return_path(self, subscriber_id: int) -> str | None:
+        """Return a reader's own address for bounces, or None: `bounces+7-0f3a@`, so that a bounce tells who it is of.
+
+        Variable envelope return paths: a bounce need not quote the message, but it always comes to this address. The
+        case of its letters does not matter, and it keeps well under the 64 octets of RFC 5321 section 4.5.3.1.1.
+        """
+        if self.bounce_address is None:
+            return None
+        name, _, domain = self.bounce_address.rpartition("@")
+        return f"{name}+{subscriber_id}-{self._bounce_mark(subscriber_id)}@{domain}"
+
+    def subscriber_of_bounce(self, address: str) -> int | None:
+        """Return whose a bounce is that came to this address, or None if it is forged or no such address."""
+        found = re.fullmatch(r"[^@]+\+(\d{1,18})-([0-9a-f]+)@[^@]+", address.casefold(), re.ASCII)
+        if found and hmac.compare_digest(found[2], self._bounce_mark(int(found[1]))):
+            return int(found[1])
+        return None
+
+    def _bounce_mark(self, subscriber_id: int) -> str:
+        keyed = self._message_ids.copy()
+        keyed.update(f"bounce\0{subscriber_id}".encode())
+        return keyed.hexdigest()[:16]
 
     def unsubscribe_url(self, token: str) -> str:
         """Return the address in the footer: the list's page, or a mail to the operator where it has no pages."""

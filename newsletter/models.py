@@ -6,7 +6,7 @@ All moments are aware and in UTC; all days are plain dates (a list day, a slot) 
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple, Self
@@ -235,7 +235,8 @@ class Delivery:
     """One reader's copy of one issue.
 
     `choice` are the papers this reader's copy tells and `due_at` its Date header; both are fixed at the first claim, so
-    that every attempt sends the same bytes.
+    that every attempt sends the same bytes. `relay` is the one that had it when its dot was written: a copy that was
+    ever in doubt goes through no other.
     """
 
     issue: str
@@ -249,8 +250,15 @@ class Delivery:
     format: Format = Format.HTML
     owner: str | None = None
     epoch: int = 0
+    relay: str | None = None
     next_attempt_at: datetime | None = None
     reply: str | None = None
+
+    def unclaimed(self, now: datetime) -> Self:
+        """Return it as it waits for somebody else to claim it; a doubt that it is under stays."""
+        if self.doubts and self.cause:
+            return replace(self, state=State.IN_DOUBT, next_attempt_at=now)
+        return replace(self, state=State.QUEUED, next_attempt_at=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +296,28 @@ class Outcome:
     text: str = ""
 
 
+class HoldKind(StrEnum):
+    """Why nothing of an issue goes out: for the time being, or for good."""
+
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """An issue that is held back, and the reason, which may be empty."""
+
+    kind: HoldKind
+    reason: str = ""
+
+
+class Resolution(StrEnum):
+    """What a person says of the copies that are in doubt."""
+
+    SENT = "sent"
+    RESEND = "resend"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
     """The sums of one issue. `audience` is always the sum of the nine states."""
@@ -295,6 +325,7 @@ class Tally:
     issue: str
     counts: Mapping[State, int]
     causes: Mapping[Cause, int]
+    hold: Hold | None = None
 
     @property
     def audience(self) -> int:
@@ -311,16 +342,19 @@ class Tally:
 
     @property
     def state(self) -> str:
-        """`finished`, `sending` or `queued`, as `newsletter status` names it."""
+        """`paused`, `cancelled`, `finished`, `sending` or `queued`, as `newsletter status` names it."""
+        if self.hold:
+            return self.hold.kind.value
         if self.finished:
             return "finished"
         return "queued" if self[State.QUEUED] == self.audience else "sending"
 
     @classmethod
-    def of(cls, issue: str, counts: Mapping[State, int], causes: Mapping[Cause, int]) -> Self:
+    def of(cls, issue: str, counts: Mapping[State, int], causes: Mapping[Cause, int], hold: Hold | None = None) -> Self:
         """Build a tally with every state present, so that JSON always has the same keys."""
         return cls(
             issue=issue,
             counts={state: counts.get(state, 0) for state in State},
             causes={cause: causes.get(cause, 0) for cause in Cause},
+            hold=hold,
         )

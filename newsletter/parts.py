@@ -1,5 +1,6 @@
 """The built things that a run needs. wiring.py makes them from the settings; tests put others in."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,15 +10,18 @@ from zoneinfo import ZoneInfo
 
 from newsletter.fetch.base import PaperSource
 from newsletter.links import Links
-from newsletter.models import Cadence
+from newsletter.models import Cadence, Message
 from newsletter.rank.base import Ranking
 from newsletter.render.message import Letterhead
 from newsletter.render.templates import Templates
 from newsletter.send.base import Transport
 from newsletter.send.outcomes import DoubtPolicy
+from newsletter.send.relays import Route
+from newsletter.send.supply import Pace
 from newsletter.settings import Settings, mailbox
 from newsletter.store.curation import CurationStore
 from newsletter.store.engine import Database
+from newsletter.store.holds import HoldStore
 from newsletter.store.issues import IssueStore
 from newsletter.store.ledger import Ledger
 from newsletter.store.papers import PaperStore
@@ -84,6 +88,15 @@ class Parts:
     subscribers: SubscriberStore
     issues: IssueStore
     ledger: Ledger
-    transport: Transport
+    holds: HoldStore
+    routes: tuple[Route, ...]  # where copies are handed to, at least one
+    pace: Pace
+    sign: Callable[[Message], Message]
     doubt: DoubtPolicy
     clock: Callable[[], datetime]
+    sleep: Callable[[float], None] = time.sleep  # seconds
+
+    @property
+    def transport(self) -> Transport:
+        """The first of the relays: test copies go through it, and it is the only one if that is an outbox."""
+        return self.routes[0].transport

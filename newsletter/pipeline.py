@@ -1,18 +1,16 @@
 """The flow of an issue, readable top to bottom: find the day, prepare the issue, deliver it."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
-from newsletter.errors import RelayError, TemplateError, UsageError
+from newsletter.copies import compile_issue
+from newsletter.dispatch import NO_WAIT, Watch, unwatched, work_off
 from newsletter.fetch.collect import Collected, accept, collect, newest_day
 from newsletter.models import (
     Cadence,
-    Delivery,
     Digest,
     Issue,
-    Message,
-    Outcome,
     Paper,
     Period,
     Preferences,
@@ -21,7 +19,6 @@ from newsletter.models import (
     State,
     Subscriber,
     Tally,
-    Verdict,
 )
 from newsletter.parts import Parts
 from newsletter.periods import period_of, week_before, weekly
@@ -29,22 +26,12 @@ from newsletter.rank.digest import build_digest
 from newsletter.rank.interests import choose, chooser
 from newsletter.rank.rising import risers
 from newsletter.rank.sections import sectioned
-from newsletter.render.compiled import CompiledIssue
-from newsletter.render.notices import Imprint, notice_message, samples
-from newsletter.render.plain import plain_message_for
-from newsletter.render.reading import Reading
-from newsletter.send.outcomes import MAXIMUM_AGE
-from newsletter.send.sender import Progress, Sender, claimant
-from newsletter.store.issues import IssueStore
 from newsletter.store.ledger import NO_MATCH
 from newsletter.subscribers import read_roster
 
-TEST_MARK = "[Test] "
 SATURDAY = 5  # as date.weekday counts
 # A copy of a longer period tells more papers than a daily one, by this factor.
 SPREAD = {Cadence.DAILY: 1, Cadence.WEEKLY: 2, Cadence.MONTHLY: 3}
-
-Watch = Callable[[Tally], Progress]  # told the sums before sending, returns what is told of each delivery
 
 
 def find_period(parts: Parts, day: date | None = None, cadence: Cadence = Cadence.DAILY) -> Period | None:
@@ -170,59 +157,40 @@ def readers(parts: Parts) -> Iterator[Subscriber]:
     yield from (reader for reader in parts.subscribers.all(origin="import") if reader.key not in in_file)
 
 
-def deliver(parts: Parts, issue: Issue, watch: Watch = lambda _tally: lambda _delivery: None) -> Tally:
+def deliver(
+    parts: Parts,
+    issue: Issue,
+    watch: Watch = unwatched,
+    *,
+    wait: timedelta = NO_WAIT,
+    canary: int | None = None,
+) -> Tally:
     """Freeze an issue, queue a copy for each of its readers who has none, and send what is due.
 
     Safe to repeat and to interrupt: whatever happened before, each reader gets the issue at most once. An issue that
-    nobody reads is not frozen. The caller holds `parts.database.sole_sender()`.
+    nobody reads is not frozen, nor is one that is held back. The caller holds `parts.database.sole_sender()`.
+
+    Args:
+        parts: what to work with.
+        issue: the issue.
+        watch: told how it goes.
+        wait: as in `dispatch.work_off`.
+        canary: as in `dispatch.work_off`.
 
     Raises:
+        RefusalsError: too many copies were refused; the issue is paused.
         SurroundingsError: the relay, the outbox or the database failed; nothing is lost, run again.
         TemplateError: a template is wrong; nothing was sent.
     """
     now, cadence = parts.clock(), issue.digest.period.cadence
-    if parts.subscribers.count(cadence=cadence):
+    if parts.subscribers.count(cadence=cadence) and not parts.holds.find(issue.key):
         everybody = choose(issue, Preferences())
         if everybody:
             compile_issue(parts, issue).page(everybody)  # a broken template shows before anything is frozen
         told = {pick.rank for pick in everybody}
         parts.issues.freeze(issue, (entry for entry in issue.digest.entries if entry.rank in told), now)
-        parts.ledger.freeze(issue.key, cadence, now)
-    return work_off(parts, issue.key, watch)
-
-
-def unfinished(parts: Parts) -> list[str]:
-    """Give up copies that have waited for three days; return the issues with copies that still wait, oldest first."""
-    parts.ledger.give_up(parts.clock() - MAXIMUM_AGE)
-    return parts.ledger.unfinished()
-
-
-def work_off(parts: Parts, key: str, watch: Watch = lambda _tally: lambda _delivery: None) -> Tally:
-    """Send what is due of a frozen issue; nobody is added to its audience.
-
-    Raises:
-        NewsletterError: as `deliver`.
-    """
-    issue = parts.issues.find(key)
-    if issue is None:
-        return parts.ledger.tally(key)
-    now, me = parts.clock(), claimant()
-    compiled, choice = compile_issue(parts, issue, Pieces(parts.issues, key)), chooser(issue)
-    with parts.ledger.presence(me):
-        parts.ledger.recover(
-            me, now, lambda one, cause: parts.doubt.doubted(one, cause, now), sole_sender=parts.database.is_sqlite
-        )
-        parts.ledger.reconsider(parts.doubt.resent, now)
-        Sender(
-            ledger=parts.ledger,
-            transport=parts.transport,
-            compose=lambda delivery, reader: _compose(parts, compiled, delivery, reader),
-            choose=lambda reader: choice(reader.preferences),
-            doubt=parts.doubt,
-            clock=parts.clock,
-            progress=watch(parts.ledger.tally(key)),
-        ).run(key, me)
-    return parts.ledger.tally(key)
+        parts.ledger.freeze(issue.key, cadence, now, lanes=parts.pace.domains)
+    return work_off(parts, issue.key, watch, wait=wait, canary=canary)
 
 
 def plan(parts: Parts, issue: Issue, readers: Iterable[Subscriber]) -> Iterator[tuple[Subscriber, State, str]]:
@@ -247,118 +215,6 @@ def plan(parts: Parts, issue: Issue, readers: Iterable[Subscriber]) -> Iterator[
             yield reader, State.QUEUED, f"{len(choice)} papers as {reader.preferences.format}"
         else:
             yield reader, State.SKIPPED, NO_MATCH
-
-
-def send_test(parts: Parts, issue: Issue, reader: Subscriber) -> Outcome:
-    """Send one marked copy outside the ledger: it counts for nobody and changes nothing.
-
-    Raises:
-        SurroundingsError: the relay or the outbox failed.
-    """
-    message = copy_for(parts, issue, reader, mark=TEST_MARK)
-    return next(parts.transport.deliver(iter([message]), lambda _message: True))
-
-
-def send_test_to(parts: Parts, issue: Issue, address: str, preferences: Preferences | None = None) -> str:
-    """Send a test copy to an address as a person typed it, made as the preferences ask; return where it went.
-
-    Raises:
-        UsageError: the address is none, or the preferences match no paper of the issue.
-        RelayError: the relay did not take the copy.
-        SurroundingsError: the relay or the outbox failed.
-    """
-    from email_validator import EmailNotValidError, validate_email
-
-    try:
-        known = validate_email(address, check_deliverability=False)
-    except EmailNotValidError as fault:
-        raise UsageError(f"{address}: {fault}") from None
-    reader = Subscriber(address=known.ascii_email or known.normalized, id=0, preferences=preferences or Preferences())
-    outcome = send_test(parts, issue, reader)
-    if outcome.verdict is not Verdict.ACCEPTED:
-        raise RelayError(f"{parts.transport.name}: {outcome.code or ''} {outcome.text}; the test copy was not taken")
-    return f"A test copy of {issue.key} went to {address} through {parts.transport.name}."
-
-
-def copy_for(parts: Parts, issue: Issue, reader: Subscriber, mark: str = "") -> Message:
-    """Return a reader's copy of an issue: as it was queued or sent, else as it would go out now.
-
-    Raises:
-        UsageError: the reader's interests match no paper of the issue.
-        TemplateError: a template is wrong.
-    """
-    kept = parts.ledger.find(issue.key, reader.id) if reader.id and not mark else None
-    if kept and kept.choice:
-        return _compose(
-            parts, compile_issue(parts, issue, Pieces(parts.issues, issue.key, read_only=True)), kept, reader
-        )
-    choice = choose(issue, reader.preferences)
-    if not choice:
-        raise UsageError(f"{reader.address}: {NO_MATCH}; nothing to show")
-    compiled = compile_issue(parts, issue, Pieces(parts.issues, issue.key, read_only=True))
-    moment = kept.due_at if kept else parts.clock()
-    return compiled.message_for(reader, choice, date=moment.astimezone(parts.mailing.zone), mark=mark)
-
-
-def proofs(parts: Parts, issue: Issue) -> Iterator[tuple[str, Message]]:
-    """Yield one of each mail that the templates make, with its name, for `newsletter lint` to check.
-
-    Raises:
-        TemplateError: a template is wrong, or computes with what differs from copy to copy.
-    """
-    reader = Subscriber(address="reader@example.org", name="A Reader", id=1)
-    compiled, choice, now = compile_issue(parts, issue), choose(issue, Preferences()), parts.clock()
-    for name, picked in (("issue", choice), ("one paper", choice[:1]), ("no paper", ())):
-        copy = compiled.message_for(reader, picked, date=now)
-        plain = plain_message_for(compiled, parts.templates, reader, picked, date=now)
-        spliced, rendered = Reading(copy.content), Reading(plain.content)
-        if (spliced.html, spliced.text) != (rendered.html, rendered.text):
-            raise TemplateError(
-                "mail/issue templates: they compute with what differs from copy to copy; templates/README.md tells how"
-                " to mark it"
-            )
-        yield name, copy
-    for notice in samples(Imprint(issue.title, parts.mailing.postal_address or ""), parts.mailing.letterhead, now):
-        to = (reader.name, reader.address)
-        message_id = parts.links.message_id(notice.subject, 0)
-        yield (
-            notice.heading,
-            notice_message(notice, parts.templates, parts.mailing.letterhead, to=to, message_id=message_id, date=now),
-        )
-
-
-def compile_issue(parts: Parts, issue: Issue, pieces: "Pieces | None" = None) -> CompiledIssue:
-    """Return an issue with its templates and, for a frozen one, the pages that were already made."""
-    mailing = parts.mailing
-    return CompiledIssue(
-        issue, parts.templates, mailing.letterhead, parts.links, postal_address=mailing.postal_address, pieces=pieces
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Pieces:
-    """The kept pages of one frozen issue, as `render.compiled` asks for them."""
-
-    issues: IssueStore
-    issue: str
-    read_only: bool = False
-
-    def find(self, name: str) -> str | None:
-        """Return a kept page, or None."""
-        return self.issues.piece(self.issue, name)
-
-    def keep(self, name: str, body: str) -> str:
-        """Keep a page unless one is there already; return the one that is kept."""
-        if self.read_only:
-            return body
-        self.issues.keep_piece(self.issue, name, body)
-        return self.find(name) or body
-
-
-def _compose(parts: Parts, compiled: CompiledIssue, delivery: Delivery, reader: Subscriber) -> Message:
-    asked_for = replace(reader.preferences, format=delivery.format)
-    date = delivery.due_at.astimezone(parts.mailing.zone)
-    return compiled.message_for(replace(reader, preferences=asked_for), delivery.choice or (), date=date)
 
 
 def _issue(parts: Parts, digest: Digest, rising: tuple[Riser, ...], missing: tuple[str, ...]) -> Issue:

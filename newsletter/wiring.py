@@ -16,21 +16,25 @@ from newsletter.fetch.huggingface import HuggingFaceSource
 from newsletter.fetch.listing import SITE
 from newsletter.fetch.page import PageSource
 from newsletter.links import Links
-from newsletter.models import Cadence, Cause
+from newsletter.models import Cadence
 from newsletter.parts import Mailing, Parts
 from newsletter.rank import discussed, newest, settled, trending, votes
 from newsletter.rank.base import Ranking
 from newsletter.render.templates import Templates
-from newsletter.send.base import Transport
 from newsletter.send.outbox import OutboxTransport
 from newsletter.send.outcomes import DoubtPolicy
+from newsletter.send.pace import Meter, Rate
+from newsletter.send.relays import Route
 from newsletter.send.smtp import Relay, SmtpTransport
-from newsletter.settings import Settings, bundled
+from newsletter.send.supply import Pace
+from newsletter.settings import Settings, bundled, mailbox
 from newsletter.store import meta
 from newsletter.store.curation import CurationStore
 from newsletter.store.engine import Database
+from newsletter.store.holds import HoldStore
 from newsletter.store.issues import IssueStore
 from newsletter.store.ledger import Ledger
+from newsletter.store.limits import LimitStore
 from newsletter.store.papers import PaperStore
 from newsletter.store.subscribers import SubscriberStore
 
@@ -64,7 +68,7 @@ def build(settings: Settings, folder: Path, *, remember: bool = True, clock: Cal
     database = open_database(settings, folder, create=remember)
     subscribers = SubscriberStore(database, settings.list_id)
     secret = settings.secret_key.get_secret_value() if settings.secret_key else meta.secret_key(database)
-    mailing = Mailing.of(settings)
+    mailing, limits = Mailing.of(settings), LimitStore(database)
     return Parts(
         mailing=mailing,
         sources=_sources(settings, folder),
@@ -78,6 +82,7 @@ def build(settings: Settings, folder: Path, *, remember: bool = True, clock: Cal
             domain=mailing.letterhead.sender_address.rpartition("@")[2],
             leave_address=mailing.letterhead.reply_to or mailing.letterhead.sender_address,
             base_url=settings.base_url,
+            bounce_address=mailbox(settings.bounce_address)[1] if settings.bounce_address else None,
         ),
         database=database,
         papers=PaperStore(database),
@@ -85,8 +90,11 @@ def build(settings: Settings, folder: Path, *, remember: bool = True, clock: Cal
         subscribers=subscribers,
         issues=IssueStore(database, settings.list_id),
         ledger=Ledger(database, settings.list_id),
-        transport=_transport(settings, folder),
-        doubt=_doubt(settings),
+        holds=HoldStore(database, settings.list_id),
+        routes=_routes(settings, folder, limits),
+        pace=Pace.of(settings.limits, limits.reserve),
+        sign=lambda message: message,
+        doubt=DoubtPolicy.of(settings),
         clock=clock,
     )
 
@@ -141,14 +149,10 @@ def _roster(settings: Settings, folder: Path, subscribers: SubscriberStore) -> P
     return None if subscribers.count("import") else bundled("subscribers.example.yaml")
 
 
-def _transport(settings: Settings, folder: Path) -> Transport:
+def _routes(settings: Settings, folder: Path, limits: LimitStore) -> tuple[Route, ...]:
     if settings.transport != "smtp":
-        return OutboxTransport(folder / settings.transport.removeprefix("outbox:"))
-    return SmtpTransport(Relay.of(settings.smtp), settings.smtp.connections)
-
-
-def _doubt(settings: Settings) -> DoubtPolicy:
-    if settings.transport != "smtp":  # the outbox can be asked what it has, so writing again never doubles
-        return DoubtPolicy(dict.fromkeys(Cause, "resend"))
-    each = {cause: settings.in_doubt or getattr(settings, f"in_doubt_{cause}") for cause in Cause}
-    return DoubtPolicy(each)
+        return (Route(transport=OutboxTransport(folder / settings.transport.removeprefix("outbox:"))),)
+    relays = [(one, SmtpTransport(Relay.of(one, folder), one.connections)) for one in settings.all_relays]
+    return tuple(
+        Route(transport=to, weight=one.weight, meter=Meter(to.name, Rate.of(one), limits.reserve)) for one, to in relays
+    )

@@ -1,6 +1,7 @@
 """Addresses and tokens."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -24,6 +25,22 @@ def test_message_ids_differ_by_issue_reader_list_and_secret() -> None:
     lists = [LINKS, Links("other", "a secret", "example.org", "x"), Links("papers", "b secret", "example.org", "x")]
     ids = {links.message_id(issue, reader) for links in lists for issue in "ab" for reader in (1, 2)}
     assert len(ids) == 12
+
+
+@given(st.integers(0, 2**40))
+def test_a_return_path_says_whose_a_bounce_is(reader: int) -> None:
+    bounces = replace(LINKS, bounce_address="bounces@example.org")
+    path = bounces.return_path(reader)
+    assert path
+    assert path.startswith(f"bounces+{reader}-")
+    assert len(path.partition("@")[0]) <= 64
+    assert bounces.subscriber_of_bounce(path.upper()) == reader
+    assert bounces.subscriber_of_bounce(path.replace("+", "+1")) is None
+    assert replace(bounces, secret="another").subscriber_of_bounce(path) is None
+
+
+def test_without_an_address_for_bounces_they_go_to_the_sender() -> None:
+    assert LINKS.return_path(7) is None
 
 
 @given(st.integers(0, 2**40))

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from newsletter.dispatch import Watch
     from newsletter.models import Delivery, Tally
     from newsletter.parts import Parts
-    from newsletter.pipeline import Watch
     from newsletter.settings import Settings
 
 LOG = logging.getLogger("newsletter")

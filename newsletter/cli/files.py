@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from newsletter import pipeline
+from newsletter import copies
 from newsletter.models import Issue, Message, Preferences, Subscriber
 from newsletter.parts import Parts
 from newsletter.rank.interests import choose
@@ -37,7 +37,7 @@ def write_page(parts: Parts, issue: Issue) -> Path | None:
     reader = Subscriber(address="reader@example.org", id=0, preferences=Preferences())
     if not choose(issue, reader.preferences):
         return None  # every paper is under the threshold; only readers who asked for one got a copy
-    mail = Reading(pipeline.copy_for(parts, issue, reader).content)
+    mail = Reading(copies.copy_for(parts, issue, reader).content)
     folder = parts.transport.folder.parent / "issues"
     folder.mkdir(parents=True, exist_ok=True)
     return _write(folder / f"{issue.key.replace('/', '-')}.html", mail.html.encode())

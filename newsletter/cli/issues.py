@@ -24,7 +24,7 @@ def build(day: date | None, cadence: str, out: Path, subscriber: str | None) -> 
 
     Example: newsletter build --date 2025-12-25 --out build
     """
-    from newsletter import pipeline
+    from newsletter import copies
     from newsletter.cli.files import write_issue
 
     parts = load_parts()
@@ -32,7 +32,7 @@ def build(day: date | None, cadence: str, out: Path, subscriber: str | None) -> 
     if issue is None:
         return
     reader = _reader(parts, subscriber) if subscriber else _sample_reader()
-    message = pipeline.copy_for(parts, issue, reader)
+    message = copies.copy_for(parts, issue, reader)
     for path in write_issue(out, issue, message):
         click.echo(path)
 
@@ -126,16 +126,16 @@ def _sample_reader() -> "Subscriber":
 
 def _send_all(parts: "Parts", issue: "Issue | None", *, older: bool) -> int:
     """Send what waits of older issues if asked so, then this one; return the exit code."""
-    from newsletter import pipeline
+    from newsletter import dispatch, pipeline
 
     codes = [0]
     with parts.database.sole_sender():
         for duplicate in pipeline.follow_roster(parts):
             warn(duplicate)
-        for key in pipeline.unfinished(parts) if older else []:
+        for key in dispatch.unfinished(parts) if older else []:
             if issue is None or key != issue.key:
                 with sending() as watch:
-                    tally = pipeline.work_off(parts, key, watch)
+                    tally = dispatch.work_off(parts, key, watch)
                 click.echo(f"{key}, still open: {report.sums(tally)}")
                 codes.append(report.exit_code(tally))
         if issue:
@@ -148,11 +148,11 @@ def _send_all(parts: "Parts", issue: "Issue | None", *, older: bool) -> int:
 
 
 def _send_test(parts: "Parts", issue: "Issue", address: str) -> None:
-    from newsletter import pipeline
+    from newsletter import dispatch
     from newsletter.errors import UsageError
 
     try:
-        click.echo(pipeline.send_test_to(parts, issue, address))
+        click.echo(dispatch.send_test_to(parts, issue, address))
     except UsageError as fault:
         raise UsageError(f"--test {fault}") from None
 

@@ -63,11 +63,11 @@ def _of_the_sample(parts: "Parts", cadence: str) -> "Issue | None":
 
 
 def _checked(parts: "Parts", issue: "Issue") -> list[dict[str, Any]]:
-    from newsletter import pipeline
+    from newsletter import copies
     from newsletter.render.lint import check
 
     return [
         {"mail": name, "check": found.name, "state": found.state, "detail": found.detail, "mend": found.mend}
-        for name, message in pipeline.proofs(parts, issue)
+        for name, message in copies.proofs(parts, issue)
         for found in check(message.content)
     ]

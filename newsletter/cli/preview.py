@@ -105,14 +105,14 @@ def _key(parts: "Parts", day: date | None, cadence: str) -> str:
 
 
 def _send_test(parts: "Parts", day: date | None, cadence: str, address: str, preferences: "Preferences | None") -> None:
-    from newsletter import pipeline
+    from newsletter import dispatch
     from newsletter.errors import UsageError
 
     issue = prepared(parts, day, cadence, remember=False)
     if issue is None:
         return
     try:
-        click.echo(pipeline.send_test_to(parts, issue, address, preferences))
+        click.echo(dispatch.send_test_to(parts, issue, address, preferences))
     except UsageError as fault:
         raise UsageError(f"--send-test {fault}") from None
 

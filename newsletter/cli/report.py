@@ -42,7 +42,11 @@ def show_sent(parts: "Parts", issue: "Issue", before: "Tally", tally: "Tally") -
 
 def show_not_sent(parts: "Parts", key: str, *, as_json: bool) -> None:
     """List who did not get an issue, and why."""
-    rows = [(reader.address, one.state, why(one)) for one, reader in parts.ledger.of_issue(key, sent=False)]
+    from newsletter.models import State
+
+    rows = [
+        (reader.address, one.state, why(one)) for one, reader in parts.ledger.of_issue(key, set(State) - {State.SENT})
+    ]
     if as_json:
         print_json([{"subscriber": address, "state": state.value, "why": said} for address, state, said in rows])
     elif rows:

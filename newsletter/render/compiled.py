@@ -156,7 +156,8 @@ class CompiledIssue:
         values["html address"] = values["text address"] if escaped == address else quoted_printable(escaped)
         body = copy.html if reader.preferences.format is Format.HTML else copy.text
         content = body.filled(common + head, values)
-        return Message(message_id, self.letterhead.sender_address, reader.address, content)
+        sender = self.links.return_path(reader.id or 0) or self.letterhead.sender_address
+        return Message(message_id, sender, reader.address, content)
 
     def common(self, subject: str) -> bytes:
         """Return the headers that all copies of a choice share."""

@@ -1,18 +1,29 @@
 """Pure: what an SMTP reply means, and what follows from it for a delivery."""
 
 import re
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Self
 
 from newsletter.models import Cause, Delivery, Outcome, State, Verdict
+from newsletter.settings import Policy, Settings
 
 FIRST_RETRY = timedelta(minutes=5)
 LONGEST_RETRY = timedelta(hours=4)
 MAXIMUM_AGE = timedelta(days=3)
 DOUBT_REST = timedelta(minutes=15)  # the relay may still be working on the message it did not answer
 REPLY_LENGTH = 500
+WATCHED = 50  # the last answers that the brake looks at
+MOST_REFUSED = 0.2  # of them
+SPREAD = 0.25  # how much longer some wait than others
+LONGEST_HINT = timedelta(days=1)
+# "try again in 5 minutes", "retry after 300 seconds", "greylisted for 60 s": what servers say in their own words.
+TRY_AGAIN = re.compile(
+    r"(?i)\b(?:try|retry|wait|greylist\w*)\b[^.\d]{0,40}?\b(\d{1,5}) ?(s(?:ec|\b)|m(?:in|\b)|h(?:our|r|\b))"
+)
+UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1)}
 
 # Enhanced codes (RFC 3463) that speak of the sender and not of this address or message; where there is no such code,
 # words that do. A code decides alone: `5.2.2 mailbox over quota` is about the reader.
@@ -24,8 +35,6 @@ SENDER_WORDS = re.compile(
 )
 SENDER_REJECTED = re.compile(r"(?i)sender address rejected")
 
-Policy = Literal["hold", "resend"]
-
 
 @dataclass(frozen=True, slots=True)
 class DoubtPolicy:
@@ -34,6 +43,13 @@ class DoubtPolicy:
     by_cause: Mapping[Cause, Policy] = field(
         default_factory=lambda: {Cause.PROCESS: "hold", Cause.NETWORK: "resend", Cause.POWER: "hold"}
     )
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Read it from the settings."""
+        if settings.transport != "smtp":  # the outbox can be asked what it has, so writing again never doubles
+            return cls(dict.fromkeys(Cause, "resend"))
+        return cls({cause: settings.in_doubt or getattr(settings, f"in_doubt_{cause}") for cause in Cause})
 
     @property
     def resent(self) -> list[Cause]:
@@ -51,6 +67,23 @@ class DoubtPolicy:
             doubts=delivery.doubts + 1,
             next_attempt_at=now + rest if again else None,
         )
+
+
+class Brake:
+    """Stops a run in which too many copies are refused: the list is old, or the mail looks like spam."""
+
+    def __init__(self) -> None:
+        self._last: deque[bool] = deque(maxlen=WATCHED)
+
+    def pulled(self, outcome: Outcome) -> bool:
+        """Count an answer; return whether it is one refusal too many."""
+        refused = outcome.verdict is Verdict.REFUSED and outcome.code is not None
+        if refused or outcome.verdict is Verdict.ACCEPTED:
+            self._last.append(refused)
+        return refused and sum(self._last) > WATCHED * MOST_REFUSED
+
+    def __str__(self) -> str:
+        return f"{sum(self._last)} of the last {len(self._last)} copies were refused"
 
 
 def verdict_of(phase: str, code: int, text: str) -> Verdict:
@@ -74,7 +107,8 @@ def after(delivery: Delivery, outcome: Outcome, now: datetime, doubt: DoubtPolic
     """Return the delivery as it stands after an attempt: the whole retry policy, as a value.
 
     Accepted is sent, refused is failed. Postponed and suspect are tried again after 5, 10, 20 ... minutes, at most 4
-    hours, for 3 days. Untried and barred go back to wait as if nothing had happened. Unknown is in doubt.
+    hours, or when the relay says so, for 3 days. Untried and barred go back to wait as if nothing had happened. Unknown
+    is in doubt.
     """
     reply = printable(f"{outcome.code} {outcome.text}" if outcome.code else outcome.text)[:REPLY_LENGTH]
     tried = replace(delivery, attempts=delivery.attempts + 1, reply=reply or None, next_attempt_at=None, cause=None)
@@ -86,14 +120,29 @@ def after(delivery: Delivery, outcome: Outcome, now: datetime, doubt: DoubtPolic
         case Verdict.UNKNOWN:
             return doubt.doubted(tried, Cause.NETWORK, now)
         case Verdict.UNTRIED | Verdict.BARRED:
-            return replace(delivery, state=State.QUEUED, next_attempt_at=None)
+            return delivery.unclaimed(now)
         case Verdict.POSTPONED | Verdict.SUSPECT:
             if now - delivery.due_at >= MAXIMUM_AGE:
                 return replace(tried, state=State.FAILED, reply=f"gave up after {tried.attempts} attempts: {reply}")
-            wait = min(FIRST_RETRY * 2 ** min(delivery.attempts, 10), LONGEST_RETRY)
-            return replace(tried, state=State.DEFERRED, next_attempt_at=now + wait)
+            return replace(tried, state=State.DEFERRED, next_attempt_at=now + _wait(delivery, outcome.text))
+
+
+def _wait(delivery: Delivery, said: str) -> timedelta:
+    """Return how long to wait: as the relay says, else twice as long each time; a little longer for some than others.
+
+    The spread keeps a thousand that were put off together from coming back together. It follows from the reader, so
+    that this stays a pure function.
+    """
+    hint = TRY_AGAIN.search(said)
+    wait: timedelta = min(FIRST_RETRY * 2 ** min(delivery.attempts, 10), LONGEST_RETRY)
+    if hint:
+        wait = min(int(hint[1]) * UNITS[hint[2][0].lower()], LONGEST_HINT)
+    spread: float = delivery.subscriber_id * 0.618 % 1
+    return wait * (1 + SPREAD * spread)
 
 
 def printable(text: str) -> str:
     """Return a relay's words on one line, without what a database or a terminal would stumble over."""
+    if text.isprintable() and "  " not in text:
+        return text.strip()
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())

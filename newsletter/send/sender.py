@@ -1,4 +1,4 @@
-"""The sender: draws due deliveries from the ledger, has them composed, hands them over and settles them.
+"""The sender: draws due deliveries, has them composed, hands them over and settles them.
 
 One thread per connection. At any moment a connection has at most one message between its mark and its settlement,
 which is all that can be in doubt when the process dies.
@@ -9,24 +9,23 @@ import os
 import secrets
 import socket
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from newsletter.errors import NewsletterError, RelayBusyError, RelayError
-from newsletter.models import Delivery, Message, Outcome, State, Subscriber, Verdict
-from newsletter.send.base import Transport
-from newsletter.send.outcomes import DoubtPolicy, after, printable
+from newsletter.errors import NewsletterError, RefusalsError, RelayBusyError, RelayError, SenderRefusedError
+from newsletter.models import Delivery, Message, Outcome, Subscriber, Verdict
+from newsletter.send.outcomes import Brake, DoubtPolicy, after, printable
+from newsletter.send.relays import PATIENCE, Health, Route
+from newsletter.send.supply import NO_LIMIT, Pace, Supply, Work
 from newsletter.store.engine import boot_id
-from newsletter.store.ledger import LEASE, Choose, Claimant, Ledger
+from newsletter.store.journal import Journal
+from newsletter.store.ledger import Choose, Claimant, Ledger
 
 LOG = logging.getLogger("newsletter")
-BATCH = 20  # deliveries a claim takes; what a power loss can put in doubt, per connection
 LOGIN_WANTED = 530  # RFC 4954 section 6; RFC 3207 section 4 uses it for TLS
-SUSPECTS = 3  # refusals in a row that may be about the sender, with nobody served between, until they are
-PATIENCE = 3  # connections in a row that may be lost without an answer to a single message
+IDLE_SECONDS = 20.0  # a connection that waits longer than this for a message is closed meanwhile
+DRAIN_SECONDS = 30.0  # what an interruption leaves to the messages in flight
 
 Compose = Callable[[Delivery, Subscriber], Message]
 Progress = Callable[[Delivery], None]
@@ -43,7 +42,8 @@ class Sender:
 
     Args:
         ledger: who gets a copy, and what became of it.
-        transport: where messages go.
+        routes: the relays that messages go through.
+        pace: how fast they may go.
         compose: makes the message of a delivery; a failure fails that delivery alone.
         choose: the papers that a reader's copy carries.
         doubt: what becomes of deliveries whose end nobody knows.
@@ -52,125 +52,221 @@ class Sender:
     """
 
     ledger: Ledger
-    transport: Transport
+    routes: Sequence[Route]
     compose: Compose
     choose: Choose
     doubt: DoubtPolicy
     clock: Callable[[], datetime]
     progress: Progress
-    stop: threading.Event = field(default_factory=threading.Event)
+    pace: Pace = field(default_factory=Pace)
 
-    def run(self, issue: str, me: Claimant) -> None:
-        """Hand over every due delivery of an issue.
+    def run(self, issue: str, me: Claimant, limit: int = NO_LIMIT) -> None:
+        """Hand over every due delivery of an issue, or `limit` of them.
 
-        An interruption lets the messages in flight end, gives back what was claimed, and goes on to the caller. Where
-        the relay takes fewer connections than are asked for, the run goes on with those.
+        An interruption lets the messages in flight end, gives back what was claimed, and goes on to the caller. A relay
+        that fails while others work is told of in a warning.
 
         Raises:
-            NewsletterError: the relay, the database or the outbox failed; what is not settled waits for the next run.
+            RefusalsError: too many copies were refused; the caller should hold the issue back.
+            NewsletterError: the relays, the database or the outbox failed; what is not settled waits for the next run.
         """
-        lines = [_Line(self, issue, replace(me, owner=f"{me.owner}/{n}")) for n in range(self.transport.connections)]
-        with ThreadPoolExecutor(len(lines), thread_name_prefix="connection") as pool:
-            runs = [pool.submit(line.run) for line in lines]
-            try:
-                faults = [fault for run in runs if (fault := run.exception())]
-            except BaseException:
-                self.stop.set()
-                raise
-        grave = [fault for fault in faults if not isinstance(fault, RelayBusyError)]
-        if grave or (faults and not any(line.served for line in lines)):
-            raise (grave or faults)[0]
-        if faults:
-            LOG.warning("%s; going on with fewer, a lower smtp.connections asks for less", faults[0])
-            _Line(self, issue, me).run()  # what such a line gave back after all others were done
+        run = _Run(self, issue, me, limit)
+        run.start()
+        try:
+            run.ended.wait()
+        except BaseException:
+            run.supply.stop()
+            run.ended.wait(DRAIN_SECONDS)  # what is still open then is in doubt by the next run
+            raise
+        finally:
+            run.close()
+        run.raise_faults()
+
+
+class _Run:
+    """What the connections of one run share."""
+
+    def __init__(self, sender: Sender, issue: str, me: Claimant, limit: int) -> None:
+        self.sender = sender
+        now = sender.clock()
+        self.relays = [Health(route=route, answered_at=now) for route in sender.routes]
+        self.supply = Supply(
+            ledger=sender.ledger,
+            issue=issue,
+            me=me,
+            choose=sender.choose,
+            clock=sender.clock,
+            relays=self.relays,
+            pace=sender.pace,
+            connections=sum(route.transport.connections for route in sender.routes),
+            limit=limit,
+        )
+        self.journal = Journal(lambda marks, settled: sender.ledger.enter(marks, settled, sender.clock()))
+        self.brake = Brake()
+        self.faults: list[BaseException] = []
+        self.finished = False
+        self.ended = threading.Event()  # an interrupted Thread.join takes its thread for ended; this does not
+        self._open: set[_Line] = set()
+        self._door = threading.Lock()
+
+    def start(self) -> None:
+        """Open a thread for each connection; they end with the process, whatever they do."""
+        lines = [_Line(self, relay) for relay in self.relays for _ in range(relay.route.transport.connections)]
+        self._open = set(lines)
+        for line in lines:
+            threading.Thread(target=line.run, daemon=True).start()
+
+    def left(self, line: "_Line") -> None:
+        """Take note that a connection has nothing more to do."""
+        with self._door:
+            self._open.discard(line)
+            if not self._open:
+                self.ended.set()
+
+    def close(self) -> None:
+        """Write what is settled, and give back what was not drawn."""
+        self.finished = self.supply.finished or self.supply.stopped
+        try:
+            self.journal.flush()
+            self.supply.give_back()
+        except NewsletterError as fault:
+            self.faults.append(fault)
+
+    def raise_faults(self) -> None:
+        """Raise what went wrong, the gravest first; warn of what the other relays made good."""
+        for fault in self.faults:
+            raise fault
+        said = {str(fault): fault for relay in self.relays for fault in relay.faults}
+        if said and not (self.finished and any(relay.well for relay in self.relays)):
+            raise next(iter(said.values()))
+        for line, fault in said.items():
+            less = ", or a lower smtp.connections" if isinstance(fault, RelayBusyError) else ""
+            LOG.warning("%s%s; the others did its work", line, less)
 
 
 class _Line:
     """One connection's share of the work."""
 
-    def __init__(self, sender: Sender, issue: str, me: Claimant) -> None:
-        self._sender = sender
-        self._issue = issue
-        self._me = me
-        self._waiting: deque[tuple[Delivery, Subscriber]] = deque()  # claimed, not yet drawn
-        self._fresh_until = sender.clock()
-        self._drawn: dict[str, Delivery] = {}  # by Message-ID, in order: drawn, not yet settled
-        self._suspects = 0
-        self.served = False  # whether a relay answered to a message
+    def __init__(self, run: _Run, relay: Health) -> None:
+        self._run = run
+        self._relay = relay
+        self._sender, self._supply, self._journal = run.sender, run.supply, run.journal
+        self._first: Work | None = None  # drawn before there was a connection
+        self._drawn: dict[str, Work] = {}  # by Message-ID, in order: handed over, not yet settled
+        self._fenced: Work | None = None  # the one whose mark did not count
+        self._lost = 0  # connections in a row without an answer to a single message
 
     def run(self) -> None:
-        """Open connections until nothing is due."""
+        """Open connections until nothing is left to do."""
         try:
-            self._connect_again_and_again()
-        except RelayBusyError:
-            raise  # the other connections go on with its share
-        except BaseException:
-            self._sender.stop.set()
+            while work := self._supply.draw(self._relay):
+                try:
+                    self._connection(work)
+                except RelayError as fault:
+                    if not self._supply.failed(self._relay, fault):
+                        return
+        except BaseException as fault:  # noqa: BLE001 - whatever it is, the run ends and the caller is told
+            self._run.faults.append(fault)
+            self._supply.stop()
+        finally:
+            self._run.left(self)
+
+    def _connection(self, first: Work) -> None:
+        """Use one connection for as long as it lives.
+
+        Raises:
+            RelayError: it could not be opened, was lost again and again without a single answer, or the relay refuses
+                the sender.
+        """
+        transport = self._relay.route.transport
+        self._first, answers = first, 0
+        try:
+            for outcome in transport.deliver(self._messages(), self._before_dot):
+                answers += outcome.code is not None or outcome.verdict is Verdict.ACCEPTED
+                self._settle(self._drawn.pop(next(iter(self._drawn))), outcome)
+        except RelayError:
+            self._put_back(self._drawn.values())
+            self._drawn.clear()
             raise
         finally:
-            self._give_back()
+            self._relay.open.discard(self)
+            self._put_back([self._first])
+        self._lost = 0 if answers or self._supply.stopped else self._lost + 1
+        if self._lost == PATIENCE:
+            self._lost = 0
+            raise RelayError(f"{transport.name}: loses every connection; run again later")
 
-    def _connect_again_and_again(self) -> None:
-        lost = 0
-        while self._refill():
-            lost = 0 if self._connection() else lost + 1
-            if lost == PATIENCE:
-                raise RelayError(f"{self._sender.transport.name}: loses every connection; run again later")
+    def _messages(self) -> Iterator[Message | None]:
+        self._relay.open.add(self)
+        work, self._first = self._first, None
+        while work:
+            if message := self._composed(work):
+                self._drawn[message.id] = work
+                yield message
+            work = self._supply.draw(self._relay, 0)
+            if work is None and self._drawn:
+                yield None  # the dot goes alone; asked again, its outcome is settled
+            if work is None:
+                self._journal.flush()
+                work = self._supply.draw(self._relay, IDLE_SECONDS)
 
-    def _connection(self) -> bool:
-        """Use one connection for as long as it lives; return whether a message was answered on it."""
-        answered = False
-        for outcome in self._sender.transport.deliver(self._messages(), self._before_dot):
-            delivery = self._drawn.pop(next(iter(self._drawn)))
-            self._settle(delivery, outcome)
-            answered = answered or outcome.code is not None or outcome.verdict is Verdict.ACCEPTED
-            self.served = self.served or answered
-        return answered
-
-    def _messages(self) -> Iterator[Message]:
-        while self._refill():
-            delivery, reader = self._waiting.popleft()
-            try:
-                message = self._sender.compose(delivery, reader)
-            except (NewsletterError, OSError, MemoryError):  # no fault of this copy: the next would fail as well
-                self._waiting.appendleft((delivery, reader))
-                raise
-            except Exception as fault:  # noqa: BLE001 - one poisoned copy must not stop the rest
-                self._settle(delivery, Outcome(Verdict.REFUSED, text=f"could not be composed: {fault}"))
-                continue
-            self._drawn[message.id] = delivery
-            yield message
+    def _composed(self, work: Work) -> Message | None:
+        """Return the message of a copy; one that cannot be made fails alone."""
+        try:
+            return self._sender.compose(work.delivery, work.reader)
+        except (NewsletterError, OSError, MemoryError):  # no fault of this copy: the next would fail as well
+            self._supply.put_back(work)
+            raise
+        except Exception as fault:  # noqa: BLE001 - one poisoned copy must not stop the rest
+            self._rest(work, Outcome(Verdict.REFUSED, text=f"could not be composed: {fault}"))
+            return None
 
     def _before_dot(self, message: Message) -> bool:
-        return self._sender.ledger.mark(self._drawn[message.id], self._sender.clock())
+        work = self._drawn[message.id]
+        counts = self._journal.mark(replace(work.delivery, relay=self._relay.name))
+        self._fenced = None if counts else work
+        return counts
 
-    def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
-        settled = after(delivery, outcome, self._sender.clock(), self._sender.doubt)
-        self._sender.ledger.settle([settled])
-        self._sender.progress(settled)
-        if outcome.verdict is Verdict.ACCEPTED:
-            self._suspects = 0
-        self._suspects += outcome.verdict is Verdict.SUSPECT
-        if outcome.verdict is Verdict.BARRED or self._suspects == SUSPECTS:
+    def _settle(self, work: Work, outcome: Outcome) -> None:
+        """Write what became of a copy, and stop where the answer is about more than this copy.
+
+        Raises:
+            SenderRefusedError: the relay refuses the sender, or so it seems.
+            RefusalsError: too many copies were refused.
+        """
+        if work is self._fenced:
+            self._let_go(work)
+        elif outcome.verdict in {Verdict.UNTRIED, Verdict.BARRED}:
+            self._supply.put_back(work)
+        else:
+            self._rest(work, outcome)
+        if outcome.code is not None or outcome.verdict is Verdict.ACCEPTED:
+            self._supply.answered(self._relay)
+        if self._relay.refuses_sender(outcome.verdict):
             said = printable(f"{outcome.code} {outcome.text}")
-            raise RelayError(f"{self._sender.transport.name}: refuses this sender: {said}; {_mend(outcome)}")
+            raise SenderRefusedError(f"{self._relay.name}: refuses this sender: {said}; {_mend(outcome)}")
+        if self._run.brake.pulled(outcome):
+            raise RefusalsError(f"{self._run.brake}, the last with {outcome.code} {printable(outcome.text)}")
 
-    def _refill(self) -> bool:
-        """Make sure that something is claimed; False when nothing is due or the run is to stop."""
-        sender, now = self._sender, self._sender.clock()
-        if sender.stop.is_set():
-            return False
-        if self._waiting and now >= self._fresh_until:  # a slow relay: claim anew before the lease runs out
-            self._give_back()
-        if not self._waiting:
-            self._waiting.extend(sender.ledger.claim(self._issue, self._me, BATCH, now, sender.choose))
-            self._fresh_until = now + LEASE / 2
-        return bool(self._waiting)
+    def _rest(self, work: Work, outcome: Outcome) -> None:
+        settled = after(work.delivery, outcome, self._sender.clock(), self._sender.doubt)
+        self._journal.settle(settled)
+        self._supply.done(work)
+        self._sender.progress(settled)
 
-    def _give_back(self) -> None:
-        """Return what was claimed and never drawn; what was drawn is for `recover`, which knows its phase."""
-        self._sender.ledger.settle([replace(delivery, state=State.QUEUED) for delivery, _reader in self._waiting])
-        self._waiting.clear()
+    def _let_go(self, work: Work) -> None:
+        """Leave a copy whose mark did not count to whoever has it now, or to the next claim."""
+        now = self._sender.clock()
+        self._journal.settle(work.delivery.unclaimed(now))
+        self._journal.flush()
+        if self._sender.ledger.held(work.delivery.issue):
+            self._supply.stop()
+        self._supply.done(work, again=True)
+
+    def _put_back(self, works: Iterable[Work | None]) -> None:
+        for work in works:
+            if work:
+                self._supply.put_back(work)
 
 
 def _mend(outcome: Outcome) -> str:

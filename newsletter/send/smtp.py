@@ -6,14 +6,16 @@ import ssl
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
 from typing import Literal, Self
 
-from newsletter.errors import RelayBusyError, RelayError
+from newsletter.errors import RelayBusyError, RelayError, SettingsError
 from newsletter.models import Message, Outcome
 from newsletter.send.base import BeforeDot
 from newsletter.send.conversation import Conversation
 from newsletter.send.outcomes import printable
-from newsletter.settings import SmtpSettings
+from newsletter.settings.sending import SmtpSettings
 
 CONNECT_SECONDS = 30
 GOODBYE_SECONDS = 5  # nothing depends on the answer to QUIT
@@ -29,21 +31,40 @@ class Relay:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     timeout: float = 600
+    messages: int = 1000  # a connection carries
+    dsn: bool = False  # ask for reports of failures and delays
 
     @classmethod
-    def of(cls, settings: SmtpSettings) -> Self:
-        """Read it from the settings."""
+    def of(cls, settings: SmtpSettings, folder: Path) -> Self:
+        """Read it from the settings.
+
+        Raises:
+            SettingsError: the file of the password cannot be read.
+        """
         return cls(
             host=settings.host or "",
             port=settings.effective_port,
             security=settings.security,
             username=settings.username,
-            password=settings.password.get_secret_value() if settings.password else None,
+            password=_password(settings, folder),
             timeout=settings.timeout,
+            messages=settings.messages,
+            dsn=settings.dsn,
         )
 
     def __str__(self) -> str:
         return f"relay {self.host}:{self.port}"
+
+
+def _password(settings: SmtpSettings, folder: Path) -> str | None:
+    if settings.password_file is None:
+        return settings.password.get_secret_value() if settings.password else None
+    path = folder / settings.password_file
+    try:
+        return path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as fault:
+        why = fault.strerror if isinstance(fault, OSError) else "is not UTF-8"
+        raise SettingsError(f"smtp.password_file {path}: {why}; name a file that holds the password") from None
 
 
 class SmtpTransport:
@@ -61,8 +82,8 @@ class SmtpTransport:
             RelayError: connecting, TLS or AUTH failed.
         """
         with closing(connect(self.relay)) as session:
-            conversation = Conversation(session, before_dot)
-            yield from conversation.outcomes(messages)
+            conversation = Conversation(session, before_dot, dsn=self.relay.dsn)
+            yield from conversation.outcomes(islice(messages, self.relay.messages))
             if not conversation.alive:
                 return
             with suppress(smtplib.SMTPException, OSError):

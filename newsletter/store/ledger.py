@@ -7,8 +7,7 @@ count only while owner and epoch still match, so whoever slept past their lease 
 everything is safe to repeat; after it, only the relay's reply or a person can say what happened.
 """
 
-import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -17,11 +16,13 @@ from typing import Any
 from sqlalchemy import (
     Boolean,
     ColumnElement,
+    Connection,
     Row,
     Select,
     Update,
     and_,
-    bindparam,
+    case,
+    exists,
     func,
     literal,
     or_,
@@ -29,18 +30,15 @@ from sqlalchemy import (
     update,
 )
 
-from newsletter.models import Cadence, Cause, Delivery, Format, Pick, State, Subscriber, Tally
+from newsletter.models import Cadence, Cause, Delivery, Hold, HoldKind, Pick, Resolution, State, Subscriber, Tally
+from newsletter.store.deliveries import COLUMNS, Statements, from_row, joined, marked, settled, taken
 from newsletter.store.engine import Database
-from newsletter.store.subscribers import from_row
-from newsletter.store.tables import Moment, delivery, subscriber
+from newsletter.store.subscribers import from_row as reader_from
+from newsletter.store.tables import Moment, delivery, hold, subscriber
 
 LEASE = timedelta(minutes=15)
 LEFT = "left the list before this copy was sent"
 NO_MATCH = "no paper of this issue matches the reader's interests"
-
-# `format` stands in both tables of the join, so the delivery's own is read under another name.
-COLUMNS: list[ColumnElement[Any]] = [column for column in delivery.c if column.name not in {"list_id", "format"}]
-COLUMNS.append(delivery.c.format.label("copy_format"))
 
 Choose = Callable[[Subscriber], tuple[Pick, ...]]
 Doubted = Callable[[Delivery, Cause], Delivery]
@@ -48,7 +46,7 @@ Doubted = Callable[[Delivery, Cause], Delivery]
 
 @dataclass(frozen=True, slots=True)
 class Claimant:
-    """Who claims: a name unique to one process (or one connection of it), and the boot it lives in."""
+    """Who claims: a name unique to one process, and the boot it lives in."""
 
     owner: str
     boot_id: str
@@ -60,79 +58,133 @@ class Ledger:
     def __init__(self, database: Database, list_id: str) -> None:
         self._database = database
         self._list_id = list_id
+        self._statements = Statements(database, list_id)
 
-    def freeze(self, issue: str, cadence: Cadence, due_at: datetime) -> int:
+    def freeze(self, issue: str, cadence: Cadence, due_at: datetime, lanes: Iterable[str] = ()) -> int:
         """Queue a copy for every active reader of this cadence who has none yet; return how many were added.
 
         One durable INSERT ... SELECT: a crash leaves all or nothing, and a second call adds only who joined since.
+
+        Args:
+            issue: the issue.
+            cadence: whose it is.
+            due_at: the moment its mails are dated.
+            lanes: the domains that keep a pace of their own, whose copies are then claimed apart.
         """
-        readers = select(
-            literal(self._list_id),
-            literal(issue),
-            subscriber.c.id,
-            literal(State.QUEUED.value),
-            literal(due_at, Moment),
-            literal(0),
-            literal(0),
-            literal(0),
-        ).where(
+        its_own = [(subscriber.c.key.endswith(f"@{domain}", autoescape=True), domain) for domain in lanes]
+        values = {
+            delivery.c.list_id: literal(self._list_id),
+            delivery.c.issue_key: literal(issue),
+            delivery.c.subscriber_id: subscriber.c.id,
+            delivery.c.state: literal(State.QUEUED.value),
+            delivery.c.due_at: literal(due_at, Moment),
+            delivery.c.attempts: literal(0),
+            delivery.c.doubts: literal(0),
+            delivery.c.epoch: literal(0),
+            delivery.c.lane: case(*its_own, else_=literal("")) if its_own else literal(""),
+        }
+        readers = select(*values.values()).where(
             subscriber.c.list_id == self._list_id,
             subscriber.c.cadence == cadence.value,
             subscriber.c.active,
             subscriber.c.listed,
         )
-        columns = ["list_id", "issue_key", "subscriber_id", "state", "due_at", "attempts", "doubts", "epoch"]
+        columns = [column.name for column in values]
         with self._database.writing() as connection:
             statement = self._database.insert(delivery).from_select(columns, readers).on_conflict_do_nothing()
             return int(connection.execute(statement).rowcount)
 
-    def claim(
-        self, issue: str, claimant: Claimant, limit: int, now: datetime, choose: Choose
+    def lanes(self, issue: str) -> list[str]:
+        """Return the lanes in which an issue has copies; the empty one is everybody's."""
+        statement = select(delivery.c.lane).where(self._of(issue)).distinct().order_by(delivery.c.lane)
+        with self._database.reading() as connection:
+            return list(connection.scalars(statement))
+
+    def claim(  # noqa: PLR0913 - what, who, when, and of which lane; all but three by name
+        self,
+        issue: str,
+        claimant: Claimant,
+        limit: int,
+        *,
+        now: datetime,
+        choose: Choose,
+        lane: str = "",
+        relays: Collection[str] = (),
     ) -> list[tuple[Delivery, Subscriber]]:
         """Take up to `limit` deliveries that are due, with their readers; an empty list means nothing is due.
 
         Who left the list meanwhile becomes `suppressed`, and whose interests match nothing `skipped`, here and not
-        earlier: this is the last moment to know. Durable against power loss.
+        earlier. Durable against power loss. Of an issue that is held back nothing is due.
+
+        Args:
+            issue: the issue.
+            claimant: who takes them.
+            limit: how many at most.
+            now: decides whose next attempt has come, and when the lease ends.
+            choose: the papers that a reader's copy tells.
+            lane: the domain, of those that were named at the freeze.
+            relays: a copy in doubt goes out again only through the relay that had it, which must be among these.
         """
         while True:
             with self._database.writing() as connection:
-                rows = connection.execute(_due(self._list_id, issue, now).limit(limit)).all()
+                rows = self._due(connection, issue, lane, limit, now, relays)
                 decided = [_decide(row, claimant, choose) for row in rows]
                 if decided:
-                    lease = {"boot_id": claimant.boot_id, "lease_until": now + LEASE}
-                    connection.execute(_take(self._list_id).values(lease), [_taken(one) for one, _ in decided])
+                    cells = self._statements.rows([taken(one) for one, _ in decided])
+                    lease = {"the_boot": claimant.boot_id, "the_lease": now + LEASE}
+                    connection.execute(self._statements.take, {"rows": cells} | lease)
             claimed = [(one, reader) for one, reader in decided if one.state is State.CLAIMED]
             if claimed or not rows:
                 return claimed
 
-    def mark(self, one: Delivery, now: datetime) -> bool:
-        """Note that the final dot of this delivery is about to be written; False means it must not be.
+    def _due(  # noqa: PLR0913, PLR0917 - as claim
+        self, connection: Connection, issue: str, lane: str, limit: int, now: datetime, relays: Collection[str]
+    ) -> list[Row[Any]]:
+        """Return deliveries whose next attempt has come (a resend of one in doubt, too), then such as had none yet."""
+        if connection.scalar(select(self._held(issue))):
+            return []
+        mine = joined(self._list_id, issue).where(delivery.c.lane == lane)
+        mine = mine.with_for_update(of=delivery, skip_locked=True)
+        its_relay = or_(delivery.c.relay.is_(None), delivery.c.relay.in_(relays))
+        doubtful = and_(delivery.c.state == State.IN_DOUBT.value, its_relay)
+        again = mine.where(
+            delivery.c.next_attempt_at <= now, or_(delivery.c.state == State.DEFERRED.value, doubtful)
+        ).order_by(delivery.c.next_attempt_at)
+        rows = list(connection.execute(again.limit(limit)))
+        if len(rows) < limit:
+            fresh = mine.where(delivery.c.state == State.QUEUED.value).order_by(delivery.c.subscriber_id)
+            rows += connection.execute(fresh.limit(limit - len(rows)))
+        return rows
 
-        On SQLite not durable against power loss (the claim is): see `recover`. The lease starts anew, so that it cannot
-        end while the relay thinks.
+    def enter(self, marks: Sequence[Delivery], settlements: Sequence[Delivery], now: datetime) -> set[tuple[str, int]]:
+        """Write marks and settlements in one transaction; return issue and subscriber of each mark that counts.
+
+        A mark notes that the final dot of a delivery is about to be written, through the relay that it names. It does
+        not count, and the dot must not be written, when another owner has taken the delivery, its lease has run out,
+        the issue is held back or the reader has left. It starts the lease anew, so that it cannot end while the relay
+        thinks. On SQLite marks and settlements do not survive a power loss (claims do): see `recover`.
+
+        A settlement is where a delivery came to rest; one that another owner took meanwhile is left to them, one that
+        was put in doubt meanwhile is settled all the same: its relay has answered after all.
         """
-        statement = (
-            update(delivery)
-            .where(self._is(one), delivery.c.state == State.CLAIMED.value, delivery.c.lease_until > now)
-            .values(state=State.SENDING.value, lease_until=now + LEASE)
-        )
+        rows = self._statements.rows
+        counting: set[tuple[str, int]] = set()
         with self._database.writing(durable=False) as connection:
-            return connection.execute(statement).rowcount == 1
+            if settlements:
+                connection.execute(self._statements.settle, {"rows": rows([settled(one) for one in settlements])})
+            if marks:
+                given = {"rows": rows([marked(one) for one in marks]), "now": now, "the_lease": now + LEASE}
+                counting = {(issue, reader) for issue, reader in connection.execute(self._statements.mark, given)}
+        return counting
 
-    def settle(self, deliveries: Iterable[Delivery]) -> None:
-        """Write where these deliveries came to rest; one that another owner took meanwhile is left to them.
-
-        One that was put in doubt meanwhile is settled all the same: its relay has answered after all.
-        """
-        moving = [State.CLAIMED.value, State.SENDING.value, State.IN_DOUBT.value]
-        with self._database.writing(durable=False) as connection:
-            for one in deliveries:
-                statement = update(delivery).where(self._is(one), delivery.c.state.in_(moving))
-                connection.execute(statement.values(**_rest(one)))
+    def settle(self, deliveries: Sequence[Delivery], now: datetime) -> None:
+        """Write where these deliveries came to rest; as `enter`."""
+        if deliveries:
+            self.enter((), deliveries, now)
 
     def presence(self, claimant: Claimant) -> AbstractContextManager[None]:
         """Show for as long as the block runs that a claimant lives, so that others leave its claims alone."""
-        return self._database.presence(_process(claimant.owner))
+        return self._database.presence(claimant.owner)
 
     def recover(self, claimant: Claimant, now: datetime, doubted: Doubted, *, sole_sender: bool) -> int:
         """Take back what dead owners held; return how many deliveries that were.
@@ -152,29 +204,41 @@ class Ledger:
         held = delivery.c.state.in_([State.CLAIMED.value, State.SENDING.value])
         theirs = and_(delivery.c.list_id == self._list_id, held, delivery.c.owner != claimant.owner)
         with self._database.writing() as connection:
-            owners = connection.scalars(select(delivery.c.owner).where(theirs).distinct()).all()
-            gone = self._database.absent(connection, {*map(_process, owners)} - {_process(claimant.owner)})
-            left = delivery.c.owner.in_([owner for owner in owners if _process(owner) in gone])
-            where = and_(theirs, or_(literal(sole_sender, Boolean), delivery.c.lease_until <= now, left))
-            rows = connection.execute(select(*COLUMNS).where(where).with_for_update(skip_locked=True)).all()
+            owners = set(connection.scalars(select(delivery.c.owner).where(theirs).distinct()))
+            gone = self._database.absent(connection, owners)
+            where = and_(
+                theirs,
+                or_(literal(sole_sender, Boolean), delivery.c.lease_until <= now, delivery.c.owner.in_(gone)),
+            )
+            lost: Select[Any] = select(*COLUMNS, delivery.c.boot_id).where(where).with_for_update(skip_locked=True)
+            rows = connection.execute(lost).all()
+            back = []
             for row in rows:
-                one = _delivery(row)
+                one = from_row(row)
                 if self._database.is_sqlite and row.boot_id != claimant.boot_id:
-                    one = doubted(one, Cause.POWER)
+                    back.append(doubted(one, Cause.POWER))
                 elif one.state is State.SENDING:
-                    one = doubted(one, Cause.PROCESS)
+                    back.append(doubted(one, Cause.PROCESS))
                 else:
-                    one = replace(one, state=State.QUEUED)
-                connection.execute(update(delivery).where(self._is(one)).values(**_rest(one)))
+                    back.append(one.unclaimed(now))
+            cells = self._statements.rows([settled(one) for one in back])
+            connection.execute(self._statements.settle, {"rows": cells})
         return len(rows)
 
     def reconsider(self, resent: Iterable[Cause], now: datetime) -> None:
         """Make what is held in doubt due again where the settings now say so; each delivery once, never twice."""
-        held = and_(delivery.c.state == State.IN_DOUBT.value, delivery.c.next_attempt_at.is_(None))
         once = and_(delivery.c.doubts == 1, delivery.c.cause.in_([cause.value for cause in resent]))
-        statement = update(delivery).where(delivery.c.list_id == self._list_id, held, once)
         with self._database.writing() as connection:
-            connection.execute(statement.values(next_attempt_at=now))
+            connection.execute(self._doubtful().where(once).values(next_attempt_at=now))
+
+    def resolve(self, issue: str, resolution: Resolution, now: datetime) -> int:
+        """Settle by a person's word what is held in doubt of an issue; return how many deliveries that were."""
+        fate: dict[str, Any] = {"next_attempt_at": now}
+        if resolution is Resolution.SENT:
+            fate = {"state": State.SENT.value, "reply": "counted as sent by the operator"}
+        with self._database.writing() as connection:
+            statement = self._doubtful().where(delivery.c.issue_key == issue)
+            return connection.execute(statement.values(fate)).rowcount
 
     def give_up(self, before: datetime) -> None:
         """End what has waited since before that moment: nobody wants news that old."""
@@ -188,12 +252,12 @@ class Ledger:
             connection.execute(held.values(next_attempt_at=None))
 
     def unfinished(self) -> list[str]:
-        """Return the issues of which a copy may still go out, oldest first."""
+        """Return the issues of which a copy may still go out, oldest first; none that is held back."""
         moving = [State.QUEUED.value, State.DEFERRED.value, State.CLAIMED.value, State.SENDING.value]
         again = and_(delivery.c.state == State.IN_DOUBT.value, delivery.c.next_attempt_at.is_not(None))
         statement = (
             select(delivery.c.issue_key)
-            .where(delivery.c.list_id == self._list_id)
+            .where(delivery.c.list_id == self._list_id, ~self._held(delivery.c.issue_key))
             .where(or_(delivery.c.state.in_(moving), again))
             .group_by(delivery.c.issue_key)
             .order_by(func.min(delivery.c.due_at), delivery.c.issue_key)
@@ -201,63 +265,65 @@ class Ledger:
         with self._database.reading() as connection:
             return list(connection.scalars(statement))
 
+    def held(self, issue: str) -> bool:
+        """Return whether an issue is held back."""
+        with self._database.reading() as connection:
+            return bool(connection.scalar(select(self._held(issue))))
+
+    def next_due(self, issue: str) -> datetime | None:
+        """Return when the next attempt of an issue's waiting copies comes, or None if none waits for a moment."""
+        again = [State.DEFERRED.value, State.IN_DOUBT.value]
+        statement = select(func.min(delivery.c.next_attempt_at)).where(self._of(issue), delivery.c.state.in_(again))
+        with self._database.reading() as connection:
+            moment: datetime | None = connection.scalar(statement)
+        return moment
+
     def tally(self, issue: str) -> Tally:
         """Return the sums of an issue."""
-        mine = and_(delivery.c.list_id == self._list_id, delivery.c.issue_key == issue)
+        mine = self._of(issue)
         states = select(delivery.c.state, func.count()).where(mine).group_by(delivery.c.state)
         doubt = delivery.c.state == State.IN_DOUBT.value
         causes = select(delivery.c.cause, func.count()).where(mine, doubt).group_by(delivery.c.cause)
+        holds = select(hold.c.kind, hold.c.reason).where(hold.c.list_id == self._list_id, hold.c.issue_key == issue)
         with self._database.reading() as connection:
             counts = {State(name): number for name, number in connection.execute(states)}
             by_cause = {Cause(name): number for name, number in connection.execute(causes)}
-        return Tally.of(issue, counts, by_cause)
+            held = connection.execute(holds).one_or_none()
+        return Tally.of(issue, counts, by_cause, Hold(HoldKind(held.kind), held.reason) if held else None)
 
-    def of_issue(self, issue: str, *, sent: bool = True) -> Iterator[tuple[Delivery, Subscriber]]:
-        """Yield an issue's deliveries with their readers, by subscriber; without the sent ones if asked so."""
-        statement = _joined(self._list_id, issue)
-        if not sent:
-            statement = statement.where(delivery.c.state != State.SENT.value)
+    def of_issue(self, issue: str, states: Collection[State] = ()) -> Iterator[tuple[Delivery, Subscriber]]:
+        """Yield an issue's deliveries with their readers, by subscriber; those in some states or all."""
+        statement = joined(self._list_id, issue)
+        if states:
+            statement = statement.where(delivery.c.state.in_([state.value for state in states]))
         with self._database.reading() as connection:
             result = connection.execution_options(yield_per=500).execute(statement.order_by(delivery.c.subscriber_id))
             for row in result:
-                yield _delivery(row), from_row(row)
+                yield from_row(row), reader_from(row)
 
     def find(self, issue: str, subscriber_id: int) -> Delivery | None:
         """Return one reader's copy of an issue, or None if none was queued."""
-        mine = _joined(self._list_id, issue).where(delivery.c.subscriber_id == subscriber_id)
+        mine = joined(self._list_id, issue).where(delivery.c.subscriber_id == subscriber_id)
         with self._database.reading() as connection:
             row = connection.execute(mine).one_or_none()
-        return _delivery(row) if row else None
+        return from_row(row) if row else None
 
-    def _is(self, one: Delivery) -> ColumnElement[bool]:
-        return and_(
-            delivery.c.list_id == self._list_id,
-            delivery.c.issue_key == one.issue,
-            delivery.c.subscriber_id == one.subscriber_id,
-            delivery.c.owner == one.owner,
-            delivery.c.epoch == one.epoch,
+    def _of(self, issue: str) -> ColumnElement[bool]:
+        return and_(delivery.c.list_id == self._list_id, delivery.c.issue_key == issue)
+
+    def _held(self, issue: "str | ColumnElement[str]") -> ColumnElement[bool]:
+        return exists().where(hold.c.list_id == self._list_id, hold.c.issue_key == issue)
+
+    def _doubtful(self) -> Update:
+        """What is in doubt and not due again by itself."""
+        in_doubt = delivery.c.state == State.IN_DOUBT.value
+        return update(delivery).where(
+            delivery.c.list_id == self._list_id, in_doubt, delivery.c.next_attempt_at.is_(None)
         )
 
 
-def _joined(list_id: str, issue: str) -> Select[Any]:
-    readers = [column for column in subscriber.c if column.name not in {"list_id", "key", "origin"}]
-    joined = select(*COLUMNS, *readers).join_from(delivery, subscriber)
-    return joined.where(delivery.c.list_id == list_id, delivery.c.issue_key == issue)
-
-
-def _due(list_id: str, issue: str, now: datetime) -> Select[Any]:
-    """Deliveries that wait for their first attempt, or whose next one has come (a resend of one in doubt, too)."""
-    again = [State.DEFERRED.value, State.IN_DOUBT.value]
-    due = or_(
-        delivery.c.state == State.QUEUED.value,
-        and_(delivery.c.state.in_(again), delivery.c.next_attempt_at <= now),
-    )
-    statement = _joined(list_id, issue).where(due).order_by(delivery.c.subscriber_id)
-    return statement.with_for_update(of=delivery, skip_locked=True)
-
-
 def _decide(row: Row[Any], claimant: Claimant, choose: Choose) -> tuple[Delivery, Subscriber]:
-    one, reader = _delivery(row), from_row(row)
+    one, reader = from_row(row), reader_from(row)
     if not reader.active and one.state is State.IN_DOUBT:
         return replace(one, next_attempt_at=None), reader  # it may have arrived: only its resend is off
     if not reader.active:
@@ -267,81 +333,3 @@ def _decide(row: Row[Any], claimant: Claimant, choose: Choose) -> tuple[Delivery
     if not one.choice:
         return replace(one, state=State.SKIPPED, reply=NO_MATCH, choice=None), reader
     return replace(one, state=State.CLAIMED, owner=claimant.owner, epoch=one.epoch + 1), reader
-
-
-def _take(list_id: str) -> Update:
-    return (
-        update(delivery)
-        .where(
-            delivery.c.list_id == list_id,
-            delivery.c.issue_key == bindparam("the_issue"),
-            delivery.c.subscriber_id == bindparam("the_subscriber"),
-        )
-        .values(
-            state=bindparam("new_state"),
-            owner=bindparam("new_owner"),
-            epoch=bindparam("new_epoch"),
-            choice=bindparam("new_choice"),
-            format=bindparam("new_format"),
-            reply=bindparam("new_reply"),
-            next_attempt_at=bindparam("new_attempt"),
-        )
-    )
-
-
-def _taken(one: Delivery) -> dict[str, Any]:
-    return {
-        "the_issue": one.issue,
-        "the_subscriber": one.subscriber_id,
-        "new_state": one.state.value,
-        "new_owner": one.owner,
-        "new_epoch": one.epoch,
-        "new_choice": _written(one.choice) if one.choice else None,
-        "new_format": one.format.value,
-        "new_reply": one.reply,
-        "new_attempt": one.next_attempt_at,
-    }
-
-
-def _rest(one: Delivery) -> dict[str, Any]:
-    """The columns that a settlement or a recovery writes."""
-    return {
-        "state": one.state.value,
-        "attempts": one.attempts,
-        "doubts": one.doubts,
-        "cause": one.cause.value if one.cause else None,
-        "next_attempt_at": one.next_attempt_at,
-        "reply": one.reply,
-    }
-
-
-def _delivery(row: Row[Any]) -> Delivery:
-    return Delivery(
-        issue=row.issue_key,
-        subscriber_id=row.subscriber_id,
-        state=State(row.state),
-        due_at=row.due_at,
-        attempts=row.attempts,
-        doubts=row.doubts,
-        cause=Cause(row.cause) if row.cause else None,
-        choice=_read(row.choice) if row.choice else None,
-        format=Format(row.copy_format or Format.HTML),
-        owner=row.owner,
-        epoch=row.epoch,
-        next_attempt_at=row.next_attempt_at,
-        reply=row.reply,
-    )
-
-
-def _written(choice: tuple[Pick, ...]) -> str:
-    """Return ranks with commas; where the reader has words, pairs with the one that matched: `[7,"RL"],[8,""]`."""
-    return json.dumps([pick.rank if pick.match is None else [*pick] for pick in choice], ensure_ascii=False)[1:-1]
-
-
-def _read(choice: str) -> tuple[Pick, ...]:
-    return tuple(Pick(*one) if isinstance(one, list) else Pick(one) for one in json.loads(f"[{choice}]"))
-
-
-def _process(owner: str) -> str:
-    """Return the process of an owner: its connections claim as `process/0`, `process/1` and so on."""
-    return owner.partition("/")[0]

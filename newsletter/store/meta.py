@@ -8,11 +8,18 @@ from newsletter.errors import DatabaseError
 from newsletter.store.engine import Database
 from newsletter.store.tables import meta, metadata
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 # What brings a database of the version before to this one; new tables are made besides.
 STEPS = {
     2: ("ALTER TABLE subscriber ADD COLUMN papers INTEGER",),
     3: ("ALTER TABLE subscriber ADD COLUMN only_matches BOOLEAN",),
+    4: (
+        "ALTER TABLE delivery ADD COLUMN lane VARCHAR NOT NULL DEFAULT ''",
+        "ALTER TABLE delivery ADD COLUMN relay VARCHAR",
+        "DROP INDEX delivery_by_state",
+        "CREATE INDEX delivery_in_order ON delivery (list_id, issue_key, state, lane, subscriber_id)",
+        "CREATE INDEX delivery_again ON delivery (list_id, issue_key, next_attempt_at) WHERE next_attempt_at NOTNULL",
+    ),
 }
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -184,6 +185,31 @@ delivery = Table(
     Column("lease_until", Moment),
     Column("next_attempt_at", Moment),
     Column("reply", Text),
+    Column("lane", String, nullable=False, server_default=""),  # the domain whose pace it keeps, if that has its own
+    Column("relay", String),  # which relay had it when its dot was written
     ForeignKeyConstraint(["list_id", "issue_key"], ["issue.list_id", "issue.key"]),
-    Index("delivery_by_state", "list_id", "issue_key", "state", "subscriber_id"),
+    Index("delivery_in_order", "list_id", "issue_key", "state", "lane", "subscriber_id"),
 )
+# Few wait for another attempt: they are found without looking at the many that do not.
+Index(
+    "delivery_again",
+    delivery.c.list_id,
+    delivery.c.issue_key,
+    delivery.c.next_attempt_at,
+    sqlite_where=delivery.c.next_attempt_at.is_not(None),
+    postgresql_where=delivery.c.next_attempt_at.is_not(None),
+)
+
+# An issue that is held back: while the row is there, no dot of it is written. It may come before the issue does.
+hold = Table(
+    "hold",
+    metadata,
+    Column("list_id", String, primary_key=True),
+    Column("issue_key", String, primary_key=True),
+    Column("kind", String, nullable=False),  # "paused" or "cancelled"
+    Column("reason", Text, nullable=False),
+    Column("held_at", Moment, nullable=False),
+)
+
+# How far each pace is spent: the moment from which on the next message may go, in seconds since 1970.
+bucket = Table("bucket", metadata, Column("name", String, primary_key=True), Column("free_at", Float, nullable=False))

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from newsletter import pipeline
+from newsletter import copies, dispatch, pipeline
 from newsletter.errors import NewsletterError, SettingsError, SourceError, SubscribersError, TemplateError, UsageError
 from newsletter.models import Cadence, Issue, Period, Skipped, Subscriber
 from newsletter.parts import Parts
@@ -175,7 +175,7 @@ class Desk:
                 reader = self._reader(parts, choice.reader)
             except NothingToShow as reason:
                 raise UsageError(str(reason)) from None
-        return pipeline.send_test_to(parts, issue, address, reader.preferences)
+        return dispatch.send_test_to(parts, issue, address, reader.preferences)
 
     def _current(self) -> Parts:
         """Return parts made from the settings as they are now, or raise what is wrong with them."""
@@ -245,7 +245,7 @@ class Desk:
             reader = self._reader(parts, choice.reader)
             if not choose(issue, reader.preferences):
                 raise NothingToShow(f"No paper of {issue.key} matches the interests of {reader.address}: no copy.")
-            self._made[name] = proof_of(issue, reader, pipeline.copy_for(parts, issue, reader))
+            self._made[name] = proof_of(issue, reader, copies.copy_for(parts, issue, reader))
         proof = self._made[name]
         _keep(self._good, name, proof)
         _keep(self._proofs, proof.name, proof)

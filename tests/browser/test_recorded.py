@@ -4,7 +4,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from newsletter import pipeline
+from newsletter import copies, pipeline
 from newsletter.models import Issue, Preferences
 from newsletter.periods import daily
 from newsletter.rank.interests import choose
@@ -30,7 +30,7 @@ def test_the_first_screen_shows_the_lead_and_the_start_of_its_sentence(
     for day in days:
         issue = pipeline.prepare(parts, daily(day), remember=False)
         assert isinstance(issue, Issue)
-        html = pipeline.compile_issue(parts, issue).page(choose(issue, Preferences())).html
+        html = copies.compile_issue(parts, issue).page(choose(issue, Preferences())).html
         page = open_page(browser, html, 320, "light", height=SCREEN)
         (title, _, title_ends), (sentence, sentence_begins, _) = page.evaluate(PLACES)
         page.close()

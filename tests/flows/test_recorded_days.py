@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from lxml import html as parser
 
-from newsletter import pipeline
+from newsletter import copies, pipeline
 from newsletter.models import Cadence, Issue, Preferences, Skipped
 from newsletter.parts import Parts
 from newsletter.periods import daily, period_of
@@ -38,11 +38,11 @@ What an inbox shows of each recorded list day. A test writes this table anew and
 
 
 def page(parts: Parts, issue: Issue) -> Page:
-    return pipeline.compile_issue(parts, issue).page(choose(issue, Preferences()))
+    return copies.compile_issue(parts, issue).page(choose(issue, Preferences()))
 
 
 def faults(parts: Parts, issue: Issue) -> tuple[Finding, ...]:
-    return failed(check(pipeline.copy_for(parts, issue, a_reader()).content))
+    return failed(check(copies.copy_for(parts, issue, a_reader()).content))
 
 
 def entries(issue: Issue) -> Iterator[str]:

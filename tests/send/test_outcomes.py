@@ -1,11 +1,12 @@
 """The retry policy as a table."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from newsletter.models import Cause, Delivery, Outcome, State, Verdict
-from newsletter.send.outcomes import LONGEST_RETRY, DoubtPolicy, after, verdict_of
+from newsletter.send.outcomes import LONGEST_HINT, LONGEST_RETRY, SPREAD, Brake, DoubtPolicy, after, verdict_of
 from tests.make import NOON
 
 MINUTE = timedelta(minutes=1)
@@ -67,7 +68,50 @@ def test_each_verdict_leads_to_its_state(verdict: Verdict, state: State, attempt
 )
 def test_each_retry_waits_twice_as_long_up_to_a_limit(attempts: int, wait: timedelta) -> None:
     settled = after(a_delivery(attempts), Outcome(Verdict.POSTPONED, 450, "later"), NOON, HELD)
-    assert settled.next_attempt_at == NOON + wait
+    assert settled.next_attempt_at
+    assert wait <= settled.next_attempt_at - NOON <= wait * (1 + SPREAD)
+
+
+@pytest.mark.parametrize(
+    ("said", "wait"),
+    [
+        ("4.2.0 Greylisted, please try again in 7 minutes", 7 * MINUTE),
+        ("4.7.1 Try again in 300 seconds", 5 * MINUTE),
+        ("4.2.0 Recipient greylisted for 60s", MINUTE),
+        ("4.7.0 too fast, retry after 2 hours", 120 * MINUTE),
+        ("4.7.0 please wait at least 12 min", 12 * MINUTE),
+        ("4.7.0 try again in 900 hours", LONGEST_HINT),
+        ("4.3.0 try again later. Ticket 77 m", 5 * MINUTE),
+        ("4.2.2 mailbox 3 hours over quota", 5 * MINUTE),
+    ],
+)
+def test_a_relay_that_says_when_to_come_again_is_listened_to(said: str, wait: timedelta) -> None:
+    settled = after(a_delivery(), Outcome(Verdict.POSTPONED, 450, said), NOON, HELD)
+    assert settled.next_attempt_at
+    assert wait <= settled.next_attempt_at - NOON <= wait * (1 + SPREAD)
+
+
+def test_those_put_off_together_do_not_come_back_together() -> None:
+    put_off = [replace(a_delivery(), subscriber_id=number) for number in range(100)]
+    moments = {after(one, Outcome(Verdict.POSTPONED, 450, "later"), NOON, HELD).next_attempt_at for one in put_off}
+    assert len(moments) == 100
+
+
+def answers(refused: int, accepted: int) -> list[Outcome]:
+    return [Outcome(Verdict.REFUSED, 550, "no")] * refused + [Outcome(Verdict.ACCEPTED, 250)] * accepted
+
+
+def test_the_brake_is_pulled_by_more_than_a_fifth_of_the_last_fifty() -> None:
+    brake = Brake()
+    assert not any(brake.pulled(one) for one in answers(10, 60) + answers(10, 0))
+    assert brake.pulled(answers(1, 0)[0])
+    assert str(brake) == "11 of the last 50 copies were refused"
+
+
+def test_the_brake_looks_at_what_relays_refuse_and_at_nothing_else() -> None:
+    brake = Brake()
+    other = [Outcome(Verdict.POSTPONED, 450), Outcome(Verdict.REFUSED, text="could not be composed")]
+    assert not any(brake.pulled(one) for one in other * 100)
 
 
 def test_after_three_days_a_postponed_delivery_has_failed() -> None:

@@ -10,7 +10,8 @@ from newsletter.models import Delivery, Message, State, Subscriber
 from newsletter.send.base import Transport
 from newsletter.send.outbox import OutboxTransport
 from newsletter.send.outcomes import DoubtPolicy
-from newsletter.send.sender import PATIENCE, SUSPECTS, Sender, claimant
+from newsletter.send.relays import PATIENCE, SUSPECTS, Route
+from newsletter.send.sender import Sender, claimant
 from newsletter.send.smtp import Relay, SmtpTransport
 from newsletter.store.ledger import LEASE
 from tests.conftest import Rights
@@ -29,7 +30,7 @@ def compose(delivery: Delivery, reader: Subscriber) -> Message:
 def sender(books: Books, transport: Transport, compose: object = compose, seen: list[Delivery] | None = None) -> Sender:
     return Sender(
         ledger=books.ledger,
-        transport=transport,
+        routes=[Route(transport=transport)],
         compose=compose,  # type: ignore[arg-type]  # a test may give one that raises
         choose=lambda _reader: picks(1),
         doubt=DoubtPolicy(),
@@ -60,7 +61,7 @@ def test_one_poisoned_reader_fails_with_the_reason_and_the_rest_goes_on(books: B
 
     sender(books, OutboxTransport(tmp_path / "outbox"), poisoned).run(ISSUE.key, claimant())
     assert books.states() == {State.SENT: 2, State.FAILED: 1}
-    [(failed, reader)] = books.ledger.of_issue(ISSUE.key, sent=False)
+    [(failed, reader)] = books.ledger.of_issue(ISSUE.key, [State.FAILED])
     assert (reader.name, failed.reply) == ("Alan", "could not be composed: an address with spaces cannot be mailed")
 
 
@@ -86,7 +87,7 @@ def test_a_relay_so_slow_that_leases_run_out_still_gets_every_message(tmp_path: 
     with faulty_server({}) as server:
         transport = SmtpTransport(Relay(host="127.0.0.1", port=server.port, security="none", timeout=5))
         # Time flies between two looks at the clock.
-        slow = replace(sender(books, transport), clock=lambda: NOON + LEASE / 8 * next(looks))
+        slow = replace(sender(books, transport), clock=lambda: NOON + LEASE / 40 * next(looks))
         slow.run(ISSUE.key, claimant())
     assert books.states() == {State.SENT: 12}
     assert len(server.taken) == 12

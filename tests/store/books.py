@@ -1,13 +1,14 @@
 """A ledger with something in it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from newsletter.models import Cadence, Delivery, State, Subscriber
 from newsletter.store import meta
 from newsletter.store.engine import Database
 from newsletter.store.issues import IssueStore
-from newsletter.store.ledger import Claimant, Ledger
+from newsletter.store.ledger import Choose, Claimant, Ledger
 from newsletter.store.subscribers import SubscriberStore
 from tests.make import NOON, an_issue, picks
 
@@ -28,7 +29,18 @@ class Books:
         self.ledger.freeze(ISSUE.key, Cadence.DAILY, NOON)
 
     def claim(self, who: Claimant = ME, limit: int = 100, now: datetime = NOON) -> list[Delivery]:
-        return [one for one, _ in self.ledger.claim(ISSUE.key, who, limit, now, lambda _reader: picks(1, 2, 3))]
+        return [one for one, _ in self.claim_with(lambda _reader: picks(1, 2, 3), who, limit, now)]
+
+    def claim_with(
+        self, choose: Choose, who: Claimant = ME, limit: int = 100, now: datetime = NOON
+    ) -> list[tuple[Delivery, Subscriber]]:
+        return self.ledger.claim(ISSUE.key, who, limit, now=now, choose=choose, relays=["relay"])
+
+    def mark(self, one: Delivery, now: datetime = NOON) -> bool:
+        return bool(self.ledger.enter([replace(one, relay="relay")], [], now))
+
+    def settle(self, *deliveries: Delivery) -> None:
+        self.ledger.settle(deliveries, NOON)
 
     def states(self) -> dict[State, int]:
         return {state: n for state, n in self.ledger.tally(ISSUE.key).counts.items() if n}

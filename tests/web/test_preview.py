@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from werkzeug.serving import make_server
 
-from newsletter import pipeline
+from newsletter import copies, pipeline
 from newsletter.models import Issue, Subscriber
 from newsletter.parts import Parts
 from newsletter.settings import Settings, bundled
@@ -222,7 +222,7 @@ def test_the_raw_view_is_the_very_bytes_that_would_be_sent(desk: Running, addres
     listed = {reader.address: reader for reader in pipeline.readers(parts)}
     reader = listed.get(address, Subscriber(address="reader@example.org", id=0))
     assert isinstance(issue, Issue)
-    expected = pipeline.copy_for(parts, issue, reader).content
+    expected = copies.copy_for(parts, issue, reader).content
     assert desk.source(f"issue={NEWEST}&reader={address}") == expected
 
 

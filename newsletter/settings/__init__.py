@@ -16,10 +16,11 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from newsletter.errors import SettingsError, UsageError
+from newsletter.settings.sending import DkimSettings, LimitSettings, RelaySettings, SmtpSettings
 
 PREFIX = "NEWSLETTER_"
 CONFIG_NAME = "newsletter.toml"
@@ -36,39 +37,9 @@ Policy = Literal["hold", "resend"]
 
 def bundled(name: str) -> Path:
     """Return the path of a shipped file or folder: inside the wheel, or at the top of a checkout."""
-    package = Path(__file__).parent
+    package = Path(__file__).parent.parent
     inside = package / "bundled" / name
     return inside if inside.exists() else package.parent / name
-
-
-class SmtpSettings(BaseModel):
-    """The relay that messages are handed to."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    host: str | None = Field(None, description="Host name of the relay.")
-    port: int | None = Field(None, ge=1, le=65535, description="Port; 587, 465 or 25 by the kind of security.")
-    username: str | None = Field(None, description="Log in as this user; without one, no AUTH.")
-    password: SecretStr | None = Field(None, description="Its password; better as NEWSLETTER_SMTP__PASSWORD.")
-    security: Literal["none", "starttls", "tls"] = Field(
-        "starttls", description="starttls and tls verify the certificate and never fall back; none is for loopback."
-    )
-    connections: int = Field(1, ge=1, le=1000, description="Connections to the relay at once, a thread each.")
-    timeout: float = Field(600, gt=0, description="Seconds to wait for a reply (RFC 5321 4.5.3.2.6 asks for 600).")
-
-    @property
-    def effective_port(self) -> int:
-        """The port, or the usual one for the kind of security."""
-        return self.port or {"none": 25, "starttls": 587, "tls": 465}[self.security]
-
-    @model_validator(mode="after")
-    def _no_password_in_clear(self) -> "SmtpSettings":
-        loopback = self.host in {"localhost", "127.0.0.1", "::1", None}
-        if self.username and self.security == "none" and not loopback:
-            raise ValueError('security = "none" would send the password in clear; use "starttls" or "tls"')
-        if self.username and self.password is None:
-            raise ValueError("username is set and password is not; set NEWSLETTER_SMTP__PASSWORD")
-        return self
 
 
 class Settings(BaseSettings):
@@ -108,6 +79,14 @@ class Settings(BaseSettings):
     postal_address: str | None = Field(None, description="Shown in the footer; many countries ask for one.")
     transport: str = Field("outbox:var/outbox", description='"outbox:PATH" (a Maildir) or "smtp".')
     smtp: SmtpSettings = SmtpSettings()
+    relays: list[RelaySettings] = Field(
+        default_factory=list, description="Several relays, each a [[relays]] table; what one leaves out is as in smtp."
+    )
+    limits: LimitSettings = LimitSettings()
+    dkim: DkimSettings = DkimSettings()
+    bounce_address: str | None = Field(
+        None, description="Where bounces go; the reader's token is put before its @. The sender if unset."
+    )
     entries: int = Field(10, ge=1, le=100, description="Papers a mail tells of; the rest of the list is only named.")
     full: int = Field(3, ge=1, le=100, description="How many of them are told with a sentence, the others in a line.")
     min_votes: int = Field(0, ge=0, description="Papers with fewer votes are only named; unknown votes always pass.")
@@ -169,7 +148,7 @@ class Settings(BaseSettings):
             raise ValueError("is no web address; write it like https://news.example.org")
         return value.rstrip("/")
 
-    @field_validator("sender", "reply_to")
+    @field_validator("sender", "reply_to", "bounce_address")
     @classmethod
     def _one_address(cls, value: str | None) -> str | None:
         if value is None:
@@ -195,9 +174,17 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _relay_is_named(self) -> "Settings":
-        if self.transport == "smtp" and not self.smtp.host:
-            raise ValueError('transport = "smtp" needs smtp.host (or NEWSLETTER_SMTP__HOST)')
+        if self.transport == "smtp" and not all(relay.host for relay in self.all_relays):
+            raise ValueError('transport = "smtp" needs smtp.host (or NEWSLETTER_SMTP__HOST), or a host for each relay')
         return self
+
+    @property
+    def all_relays(self) -> list[RelaySettings]:
+        """Every relay, each with what it leaves to `smtp` filled in; the one of `smtp` where none is listed."""
+        if not self.relays:
+            return [RelaySettings(**self.smtp.model_dump())]
+        given = self.smtp.model_dump(exclude_unset=True)
+        return [RelaySettings(**given | relay.model_dump(exclude_unset=True)) for relay in self.relays]
 
     @classmethod
     def settings_customise_sources(
@@ -266,8 +253,8 @@ def load(config: Path | None = None, environ: Mapping[str, str] = os.environ) ->
 def names() -> Iterator[str]:
     """Yield every setting's TOML name, the nested ones with a dot."""
     for name, field in Settings.model_fields.items():
-        if field.annotation is SmtpSettings:
-            yield from (f"{name}.{inner}" for inner in SmtpSettings.model_fields)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from (f"{name}.{inner}" for inner in field.annotation.model_fields)
         yield name
 
 

@@ -1,0 +1,79 @@
+"""Pure: how fast messages may go. Each has its own moment, so that a limit is a true rate and no burst with a rest."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+AHEAD = 0.1  # seconds' worth of moments that are reserved at once: what a killed process can waste
+Reserve = Callable[[str, float, float], float]  # a bucket's name, how long a stretch, now; returns the stretch's start
+
+
+class Limit(Protocol):
+    """How many messages at most, as the settings have it."""
+
+    per_second: float | None
+    per_minute: float | None
+    per_hour: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many messages a second."""
+
+    per_second: float
+
+    @classmethod
+    def of(cls, limit: Limit) -> Self | None:
+        """Return the slowest of several limits, or None where there is none."""
+        given = ((limit.per_second, 1), (limit.per_minute, 60), (limit.per_hour, 3600))
+        rates = [number / seconds for number, seconds in given if number is not None]
+        return cls(min(rates)) if rates else None
+
+    @property
+    def interval(self) -> float:
+        """Seconds from one message to the next."""
+        return 1 / self.per_second
+
+    @property
+    def group(self) -> int:
+        """How many moments are reserved at once."""
+        return max(1, int(self.per_second * AHEAD))
+
+
+class Meter:
+    """The moments of one bucket that this process has reserved; not safe to share between threads without a lock.
+
+    Args:
+        name: the bucket, the same for every process that shares the limit.
+        rate: None is no limit.
+        reserve: takes a stretch of the bucket's time, as `LimitStore.reserve`.
+    """
+
+    def __init__(self, name: str, rate: Rate | None, reserve: Reserve) -> None:
+        self._name = name
+        self._rate = rate
+        self._reserve = reserve
+        self._next = 0.0
+        self._left = 0  # moments of the reserved stretch
+
+    def wait(self, now: float) -> float:
+        """Return how many seconds are left until the next message may go; zero or less means that it may now.
+
+        Args:
+            now: seconds since 1970.
+        """
+        if self._rate is None:
+            return 0
+        if not self._left:
+            self._left = self._rate.group
+            self._next = self._reserve(self._name, self._left * self._rate.interval, now)
+        return self._next - now
+
+    def take(self) -> None:
+        """Use the next moment."""
+        if self._rate is not None:
+            self._next += self._rate.interval
+            self._left -= 1
+
+
+FREE = Meter("", None, lambda _name, _span, now: now)
