@@ -48,7 +48,7 @@ def measure(rounds: int) -> RenderFigures:
     Args:
         rounds: how often everything is done; each takes about 0.1 s.
     """
-    issue, templates = _issue(), Templates([bundled("templates")])
+    issue, templates = sample_issue(), Templates([bundled("templates")])
     letterhead = Letterhead("Papers", "papers@example.org", None, "Trending Papers", "papers.example.org")
     links = Links("papers", "bench", "example.org", "papers@example.org", "https://news.example.org")
     readers = [Subscriber(address=f"reader{n}@example.org", name=f"Reader {n}", id=n) for n in range(1, COPIES + 1)]
@@ -89,7 +89,8 @@ def _figures(times: dict[str, list[float]], size: int) -> RenderFigures:
     )
 
 
-def _issue() -> Issue:
+def sample_issue() -> Issue:
+    """Return an issue of thirty papers of the sample, ten of them told."""
     source, month = FileSource(bundled("seeds")), monthly(DAY.date())
     papers = list({paper.key: paper for paper in source.papers(month)}.values())[:PAPERS]
     day = Period(Cadence.DAILY, DAY.date(), DAY.date())

@@ -1,7 +1,7 @@
 """newsletter bench: how fast and how good it is, measured on the spot."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from newsletter.bench.ranking import RankingFigures
+    from newsletter.bench.send import SendFigures
     from newsletter.rank.evaluate import Mean
 
 
@@ -119,3 +120,65 @@ def papers(folder: Path | None, rounds: int, *, as_json: bool) -> None:
         ("A year", f"{figures.year_seconds:.1f} s", f"{figures.year_papers:,} papers read, repaired, kept"),
     ]
     print_table(["What", "Time", ""], rows, right=["Time"])
+
+
+@bench.command()
+@click.option("--recipients", type=click.IntRange(min=1), default=5000, show_default=True, help="Copies that we send.")
+@click.option(
+    "--connections",
+    type=click.IntRange(1, 1000),
+    default=16,
+    show_default=True,
+    help="Connections to the sink at once.",
+)
+@click.option(
+    "--rtt-ms",
+    type=click.FloatRange(0, 10_000),
+    default=0,
+    metavar="MS",
+    help="Hold back each reply so long; 0 if unset.",
+)
+@click.option("--dkim", type=click.Choice(["none", "ed25519", "rsa"]), default="none", show_default=True, help="Sign.")
+@click.option("--rounds", type=click.IntRange(1, 1000), default=3, show_default=True, help="How often each one runs.")
+@click.option("--peer-seconds", type=click.FloatRange(0.1, 3600), default=5, show_default=True, help="For a slow peer.")
+@click.option(
+    "--sink", metavar="SINK", help="smtp-sink, bundled or HOST:PORT; smtp-sink where it is installed if unset."
+)
+@click.option(
+    "--node-modules", type=click.Path(path_type=Path), metavar="PATH", help="The folder that holds nodemailer."
+)
+@JSON
+def send(*, as_json: bool, **wanted: Any) -> None:
+    """Measure sending an issue, beside smtp-source, the usual script and nodemailer where they are installed.
+
+    All mail goes to a sink that throws it away.
+
+    Example: newsletter bench send --recipients 20000 --json
+    """
+    from dataclasses import asdict
+
+    from newsletter.bench.send import Wanted, measure
+
+    figures = measure(Wanted(**wanted))
+    if as_json:
+        print_json(asdict(figures))
+    else:
+        _show_send(figures)
+
+
+def _show_send(figures: "SendFigures") -> None:
+    headings = ["What", "Messages/s", "CPU ms a message", "Beside us"]
+    rows = [_send_row("newsletter", figures.messages_per_second, figures.cpu_ms_per_message, "")]
+    for peer in figures.peers:
+        beside = f"we are {peer.ratio:,.3g} times as fast"
+        rows.append(_send_row(peer.label, peer.messages_per_second, peer.cpu_ms_per_message, beside))
+    print_table(headings, rows, right=headings[1:3])
+    click.echo(
+        f"{figures.messages:,} recipients, {figures.message_bytes:,} bytes a copy, {figures.connections} connections,"
+        f" replies {figures.rtt_ms:g} ms late, DKIM {figures.dkim}, {figures.rounds} rounds, to {figures.sink}"
+        f"{' (every message counted)' if figures.counted else ''}; peak memory {figures.peak_rss_mb:.0f} MB."
+    )
+
+
+def _send_row(label: str, rate: float, cpu_ms: float, beside: str) -> list[str]:
+    return [label, f"{rate:,.0f}", f"{cpu_ms:.3f}", beside]
