@@ -168,10 +168,13 @@ def send(*, as_json: bool, **wanted: Any) -> None:
 
 def _show_send(figures: "SendFigures") -> None:
     headings = ["What", "Messages/s", "CPU ms a message", "Beside us"]
-    rows = [_send_row("newsletter", figures.messages_per_second, figures.cpu_ms_per_message, "")]
-    for peer in figures.peers:
-        beside = f"we are {peer.ratio:,.3g} times as fast"
-        rows.append(_send_row(peer.label, peer.messages_per_second, peer.cpu_ms_per_message, beside))
+    rows = [
+        ("newsletter", _rate(figures.messages_per_second), f"{figures.cpu_ms_per_message:.3f}", ""),
+        *(
+            (one.label, _rate(one.messages_per_second), f"{one.cpu_ms_per_message:.3f}", _beside(one.ratio))
+            for one in figures.peers
+        ),
+    ]
     print_table(headings, rows, right=headings[1:3])
     click.echo(
         f"{figures.messages:,} recipients, {figures.message_bytes:,} bytes a copy, {figures.connections} connections,"
@@ -180,5 +183,9 @@ def _show_send(figures: "SendFigures") -> None:
     )
 
 
-def _send_row(label: str, rate: float, cpu_ms: float, beside: str) -> list[str]:
-    return [label, f"{rate:,.0f}", f"{cpu_ms:.3f}", beside]
+def _rate(rate: float) -> str:
+    return f"{rate:,.0f}"
+
+
+def _beside(ratio: float) -> str:
+    return f"we are {ratio:,.2f} times as fast" if ratio >= 1 else f"{1 / ratio:,.2f} times as fast as we are"
