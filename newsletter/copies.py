@@ -45,9 +45,10 @@ class Pieces:
 
 def compose(parts: Parts, compiled: CompiledIssue, delivery: Delivery, reader: Subscriber) -> Message:
     """Return the message of a delivery: the same bytes at every attempt."""
-    asked_for = replace(reader.preferences, format=delivery.format)
+    if reader.preferences.format is not delivery.format:
+        reader = replace(reader, preferences=replace(reader.preferences, format=delivery.format))
     date = delivery.due_at.astimezone(parts.mailing.zone)
-    return compiled.message_for(replace(reader, preferences=asked_for), delivery.choice or (), date=date)
+    return compiled.message_for(reader, delivery.choice or (), date=date)
 
 
 def copy_for(parts: Parts, issue: Issue, reader: Subscriber, mark: str = "") -> Message:

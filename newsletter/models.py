@@ -266,13 +266,15 @@ class Message:
     """One MIME message and its envelope: ready bytes, CRLF line ends, one recipient.
 
     `id` is the Message-ID without its angle brackets: a function of issue and subscriber, so that a second attempt of
-    the same delivery can be told from another message.
+    the same delivery can be told from another message. `undotted` says that no line begins with a dot, so that a relay
+    can be given the bytes as they are; nobody need look again.
     """
 
     id: str
     sender: str
     recipient: str
     content: bytes
+    undotted: bool = False
 
 
 class Verdict(StrEnum):

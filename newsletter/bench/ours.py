@@ -21,9 +21,12 @@ from newsletter.errors import NewsletterError, UsageError
 from newsletter.models import State
 from newsletter.parts import Mailing, Parts
 from newsletter.send.outcomes import DoubtPolicy
+from newsletter.send.relays import Route
 from newsletter.send.smtp import Relay, SmtpTransport
+from newsletter.send.supply import Pace
 from newsletter.store.curation import CurationStore
 from newsletter.store.engine import Database
+from newsletter.store.holds import HoldStore
 from newsletter.store.issues import IssueStore
 from newsletter.store.ledger import Ledger
 from newsletter.store.meta import prepare_schema
@@ -90,7 +93,10 @@ def _parts(load: Load, folder: Path) -> Parts:
         subscribers=SubscriberStore(database, LIST),
         issues=IssueStore(database, LIST),
         ledger=Ledger(database, LIST),
-        transport=SmtpTransport(relay, load.connections),
+        holds=HoldStore(database, LIST),
+        routes=(Route(transport=SmtpTransport(relay, load.connections)),),
+        pace=Pace(),
+        sign=lambda message: message,
         doubt=DoubtPolicy(),
         clock=lambda: datetime.now(UTC),
     )

@@ -157,7 +157,7 @@ class CompiledIssue:
         body = copy.html if reader.preferences.format is Format.HTML else copy.text
         content = body.filled(common + head, values)
         sender = self.links.return_path(reader.id or 0) or self.letterhead.sender_address
-        return Message(message_id, sender, reader.address, content)
+        return Message(message_id, sender, reader.address, content, undotted=True)
 
     def common(self, subject: str) -> bytes:
         """Return the headers that all copies of a choice share."""

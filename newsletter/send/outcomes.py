@@ -111,12 +111,17 @@ def after(delivery: Delivery, outcome: Outcome, now: datetime, doubt: DoubtPolic
     is in doubt.
     """
     reply = printable(f"{outcome.code} {outcome.text}" if outcome.code else outcome.text)[:REPLY_LENGTH]
-    tried = replace(delivery, attempts=delivery.attempts + 1, reply=reply or None, next_attempt_at=None, cause=None)
+    tried = replace(
+        delivery,
+        state=State.FAILED if outcome.verdict is Verdict.REFUSED else State.SENT,
+        attempts=delivery.attempts + 1,
+        reply=reply or None,
+        next_attempt_at=None,
+        cause=None,
+    )
     match outcome.verdict:
-        case Verdict.ACCEPTED:
-            return replace(tried, state=State.SENT)
-        case Verdict.REFUSED:
-            return replace(tried, state=State.FAILED)
+        case Verdict.ACCEPTED | Verdict.REFUSED:
+            return tried
         case Verdict.UNKNOWN:
             return doubt.doubted(tried, Cause.NETWORK, now)
         case Verdict.UNTRIED | Verdict.BARRED:

@@ -10,7 +10,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from newsletter.errors import NewsletterError, RefusalsError, RelayBusyError, RelayError, SenderRefusedError
@@ -223,7 +223,7 @@ class _Line:
 
     def _before_dot(self, message: Message) -> bool:
         work = self._drawn[message.id]
-        counts = self._journal.mark(replace(work.delivery, relay=self._relay.name))
+        counts = self._journal.mark(work.delivery, self._relay.name)
         self._fenced = None if counts else work
         return counts
 
@@ -255,7 +255,7 @@ class _Line:
         self._sender.progress(settled)
 
     def _let_go(self, work: Work) -> None:
-        """Leave a copy whose mark did not count to whoever has it now, or to the next claim."""
+        """Leave a copy whose mark did not count, and whose dot was not written, to whoever claims it next."""
         now = self._sender.clock()
         self._journal.settle(work.delivery.unclaimed(now))
         self._journal.flush()

@@ -3,6 +3,7 @@
 import smtplib
 import socket
 import ssl
+import struct
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -129,7 +130,8 @@ def connect(relay: Relay) -> smtplib.SMTP:
 
 
 def _greeted(relay: Relay) -> smtplib.SMTP:
-    context = ssl.create_default_context()
+    # Made only where it is used: reading the authorities takes as long as sending a hundred messages.
+    context = None if relay.security == "none" else ssl.create_default_context()
     if relay.security == "tls":
         session: smtplib.SMTP = smtplib.SMTP_SSL(relay.host, relay.port, timeout=CONNECT_SECONDS, context=context)
     else:
@@ -143,10 +145,25 @@ def _greeted(relay: Relay) -> smtplib.SMTP:
         session.close()
         raise
     if session.sock is not None:
-        session.sock.settimeout(relay.timeout)
+        _wait_for(session.sock, relay)
         # A dot is small and follows a body that the relay has not acknowledged yet: it must not wait for that.
         session.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return session
+
+
+def _wait_for(sock: socket.socket, relay: Relay) -> None:
+    """Wait for answers so long and no longer.
+
+    In plain text the kernel keeps the time: Python would ask it before every read and write whether it is ready, which
+    are three more calls a message. TLS needs Python's way.
+    """
+    if relay.security != "none":
+        sock.settimeout(relay.timeout)
+        return
+    sock.settimeout(None)
+    whole, rest = divmod(relay.timeout, 1)
+    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", int(whole), int(rest * 1_000_000)))
 
 
 def _logged_in(session: smtplib.SMTP, relay: Relay) -> smtplib.SMTP:

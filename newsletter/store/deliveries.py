@@ -1,7 +1,7 @@
 """How a delivery stands in its row, and how many of them are written by one statement."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -10,7 +10,6 @@ from sqlalchemy import (
     CTE,
     ColumnElement,
     Integer,
-    Row,
     Select,
     String,
     Update,
@@ -21,6 +20,7 @@ from sqlalchemy import (
     exists,
     func,
     literal_column,
+    or_,
     select,
     type_coerce,
     update,
@@ -28,14 +28,15 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
-from newsletter.models import Cause, Delivery, Format, Pick, State
+from newsletter.models import Cause, Delivery, Format, Pick, State, Subscriber
 from newsletter.store.engine import Database
+from newsletter.store.subscribers import COLUMNS as READERS
+from newsletter.store.subscribers import from_row as reader_from
 from newsletter.store.tables import Moment, delivery, hold, subscriber
 
-# `format` stands in both tables of the join, so the delivery's own is read under another name.
-COLUMNS: list[ColumnElement[Any]] = [column for column in delivery.c if column.name not in {"list_id", "format"}]
-COLUMNS.append(delivery.c.format.label("copy_format"))
-READERS = [column for column in subscriber.c if column.name not in {"list_id", "key", "origin"}]
+COLUMNS = [column for column in delivery.c if column.name not in {"list_id", "boot_id", "lease_until", "lane"}]
+WIDTH = len(COLUMNS)
+MOVING = (State.CLAIMED, State.SENDING, State.IN_DOUBT)  # in doubt: its relay may answer after all
 
 WHOSE: Mapping[str, TypeEngine[Any]] = {"issue": String(), "id": Integer(), "owner": String(), "epoch": Integer()}
 RESTS: Mapping[str, TypeEngine[Any]] = {
@@ -58,29 +59,38 @@ CLAIMS: Mapping[str, TypeEngine[Any]] = {
 
 
 def joined(list_id: str, issue: str) -> Select[Any]:
-    """Select an issue's deliveries with their readers."""
+    """Select an issue's deliveries with their readers: COLUMNS, then those of a subscriber."""
     together = select(*COLUMNS, *READERS).join_from(delivery, subscriber)
     return together.where(delivery.c.list_id == list_id, delivery.c.issue_key == issue)
 
 
-def from_row(row: Row[Any]) -> Delivery:
-    """Return the delivery of a row that holds COLUMNS."""
+def from_row(row: Sequence[Any]) -> Delivery:
+    """Return the delivery of a row of COLUMNS; a sender does this for every copy, so it is quick."""
+    (
+        (issue, reader, state, due_at, attempts, doubts, cause),
+        (choice, kind, owner, epoch, next_attempt_at, reply, relay),
+    ) = row[:7], row[7:WIDTH]
     return Delivery(
-        issue=row.issue_key,
-        subscriber_id=row.subscriber_id,
-        state=State(row.state),
-        due_at=row.due_at,
-        attempts=row.attempts,
-        doubts=row.doubts,
-        cause=Cause(row.cause) if row.cause else None,
-        choice=_read(row.choice) if row.choice else None,
-        format=Format(row.copy_format or Format.HTML),
-        owner=row.owner,
-        epoch=row.epoch,
-        relay=row.relay,
-        next_attempt_at=row.next_attempt_at,
-        reply=row.reply,
+        issue=issue,
+        subscriber_id=reader,
+        state=State(state),
+        due_at=due_at,
+        attempts=attempts,
+        doubts=doubts,
+        cause=Cause(cause) if cause else None,
+        choice=_read(choice) if choice else None,
+        format=Format(kind or Format.HTML),
+        owner=owner,
+        epoch=epoch,
+        relay=relay,
+        next_attempt_at=next_attempt_at,
+        reply=reply,
     )
+
+
+def pair(row: Sequence[Any]) -> tuple[Delivery, Subscriber]:
+    """Return the delivery and the reader of a row of `joined`."""
+    return from_row(row), reader_from(row[WIDTH:])
 
 
 class Statements:
@@ -90,8 +100,8 @@ class Statements:
         self._database = database
         self._mine = delivery.c.list_id == list_id
         self.take = self._taking()
-        self.mark = self._marking(list_id)
         self.settle = self._settling()
+        self.enter = database.prepared(self._entering(list_id))
 
     def _given(self, columns: Mapping[str, TypeEngine[Any]]) -> CTE:
         """Return the rows of the parameter `rows` as a table of these columns."""
@@ -130,39 +140,34 @@ class Statements:
             )
         )
 
-    def _marking(self, list_id: str) -> Update:
-        given = self._given({**WHOSE, "relay": String()})
-        fresh = and_(delivery.c.state == State.CLAIMED.value, delivery.c.lease_until > bindparam("now", type_=Moment()))
-        held = exists().where(hold.c.list_id == list_id, hold.c.issue_key == given.c.issue)
-        reads = exists().where(subscriber.c.id == given.c.id, subscriber.c.active, subscriber.c.listed)
-        return (
-            update(delivery)
-            .where(self._theirs(given), fresh, ~held, reads)
-            .values(
-                state=State.SENDING.value,
-                relay=given.c.relay,
-                lease_until=bindparam("the_lease", type_=Moment()),
-            )
-            .returning(delivery.c.issue_key, delivery.c.subscriber_id)
-        )
-
     def _settling(self) -> Update:
         given = self._given({**WHOSE, **RESTS})
-        moving = [State.CLAIMED.value, State.SENDING.value, State.IN_DOUBT.value]
+        return update(delivery).where(self._theirs(given), _in(MOVING)).values({name: given.c[name] for name in RESTS})
+
+    def _entering(self, list_id: str) -> Update:
+        """Marks and settlements in one: a mark is a row that names a relay."""
+        given = self._given({**WHOSE, **RESTS, "relay": String()})
+        fresh = delivery.c.lease_until > bindparam("now", type_=Moment())
+        held = exists().where(hold.c.list_id == list_id, hold.c.issue_key == given.c.issue)
+        reads = exists().where(subscriber.c.id == given.c.id, subscriber.c.active, subscriber.c.listed)
+        markable = and_(given.c.relay.is_not(None), _in([State.CLAIMED]), fresh, ~held, reads)
+        settled = {name: given.c[name] for name in RESTS}
         return (
             update(delivery)
-            .where(self._theirs(given), delivery.c.state.in_(moving))
-            .values({name: given.c[name] for name in RESTS})
+            .where(self._theirs(given), or_(and_(given.c.relay.is_(None), _in(MOVING)), markable))
+            .values(
+                **settled,
+                relay=func.coalesce(given.c.relay, delivery.c.relay),
+                lease_until=bindparam("the_lease", type_=Moment()),
+            )
         )
 
     def rows(self, rows: list[list[Any]]) -> str:
         """Return rows as the parameter `rows`."""
-        return json.dumps(rows, ensure_ascii=False, default=self._moment)
+        return json.dumps(rows, ensure_ascii=False, default=self.moment)
 
-    def _moment(self, value: object) -> str:
-        """Write a moment as this database keeps it."""
-        if not isinstance(value, datetime):
-            raise TypeError(f"{value!r} has no place in a row")
+    def moment(self, value: datetime) -> str:
+        """Return a moment as this database keeps it."""
         return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f") + ("" if self._database.is_sqlite else "+00")
 
 
@@ -173,15 +178,21 @@ def taken(one: Delivery) -> list[Any]:
     return [*identity, one.state, one.owner, one.epoch, choice, one.format, one.next_attempt_at, one.reply]
 
 
-def marked(one: Delivery) -> list[Any]:
-    """Return what a mark writes of a delivery: the cells of `Statements.mark`."""
-    return [one.issue, one.subscriber_id, one.owner, one.epoch, one.relay]
-
-
 def settled(one: Delivery) -> list[Any]:
     """Return what a settlement writes of a delivery: the cells of `Statements.settle`."""
     whose = [one.issue, one.subscriber_id, one.owner, one.epoch]
     return [*whose, one.state, one.attempts, one.doubts, one.cause, one.next_attempt_at, one.reply]
+
+
+def marked(one: Delivery, relay: str) -> list[Any]:
+    """Return what a mark writes of a delivery: the cells of `Statements.enter`, as those of a settlement with None."""
+    cells = settled(one)
+    cells[len(WHOSE)] = State.SENDING
+    return [*cells, relay]
+
+
+def _in(states: Iterable[State]) -> ColumnElement[bool]:
+    return or_(*(delivery.c.state == state.value for state in states))
 
 
 @lru_cache(maxsize=1024)

@@ -13,7 +13,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, func, make_url, select
+from sqlalchemy import URL, Connection, Dialect, Engine, Table, Update, create_engine, event, func, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
@@ -50,9 +50,12 @@ class Database:
         self._engine = _engine(self.url.render_as_string(hide_password=False), in_memory=self.path is None)
         # SQLite has one writer at a time; a lock here wakes the next thread at once, its busy handler sleeps.
         self._writer = threading.Lock() if self.is_sqlite else nullcontext()
+        self._noter: Any = None  # the connection of `note`
+        self._noter_lock = threading.Lock()
 
     def close(self) -> None:
         """Close the connections that wait for their next use; the next use opens others."""
+        self._forget_noter()
         self._engine.dispose()
 
     @contextmanager
@@ -83,6 +86,44 @@ class Database:
             connection = plain.execution_options(writes=True, durable=durable, preserve_rowcount=True)
             with connection.begin():
                 yield connection
+
+    def note(self, statement: "Prepared", given: dict[str, Any]) -> int:
+        """Run one statement in a transaction of its own, as `writing(durable=False)` would; return the rows it changed.
+
+        For what runs with every few messages: it takes a quarter of the time, and on SQLite it lets other threads in
+        once instead of at every step.
+
+        Raises:
+            DatabaseError: the database failed; nothing was written.
+        """
+        with self._noter_lock, self._writer:
+            try:
+                noter = self._noter = self._noter or self._opened_noter()
+                before = noter.driver_connection.total_changes if self.is_sqlite else 0
+                cursor = noter.cursor()
+                cursor.execute(statement.text, statement.filled(given))
+                return int(noter.driver_connection.total_changes - before if self.is_sqlite else cursor.rowcount)
+            except self._engine.dialect.loaded_dbapi.Error as fault:
+                self._forget_noter()
+                raise DatabaseError(self._explain(str(fault))) from fault
+
+    def _opened_noter(self) -> Any:
+        with self._explained():
+            noter: Any = self._engine.raw_connection()
+        if self.is_sqlite:
+            noter.driver_connection.execute("PRAGMA synchronous = NORMAL")
+        else:
+            noter.driver_connection.autocommit = True
+        return noter
+
+    def _forget_noter(self) -> None:
+        if self._noter:
+            self._noter.invalidate()
+            self._noter = None
+
+    def prepared(self, statement: Update) -> "Prepared":
+        """Return a statement as the driver takes it, compiled once."""
+        return Prepared(statement, self._engine.dialect)
 
     def insert(self, table: Table) -> Any:
         """Return an INSERT of this dialect, which knows ON CONFLICT (SQLite and PostgreSQL spell it alike)."""
@@ -161,6 +202,21 @@ class Database:
         first = said.strip().splitlines()[0] if said.strip() else "failed"
         mend = next((mend for sign, mend in MENDS.items() if sign in said), "check the server and database_url")
         return f"database {where}: {first}; {mend}"
+
+
+class Prepared:
+    """A statement as text for the driver, with what fills its places."""
+
+    def __init__(self, statement: Update, dialect: Dialect) -> None:
+        compiled: Any = statement.compile(dialect=dialect)
+        self.text = str(compiled)
+        self._fixed: dict[str, Any] = compiled.params
+        self._order: list[str] | None = compiled.positiontup
+
+    def filled(self, given: dict[str, Any]) -> Any:
+        """Return the parameters in the driver's form."""
+        values = self._fixed | given
+        return values if self._order is None else [values[name] for name in self._order]
 
 
 def _lock_key(owner: str) -> int:

@@ -5,38 +5,41 @@ No thread of its own, no timer: a single connection writes at once, and sixteen 
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
+from newsletter.errors import DatabaseError
 from newsletter.models import Delivery
 
-Enter = Callable[[Sequence[Delivery], Sequence[Delivery]], set[tuple[str, int]]]
+Entry = TypeVar("Entry")
+Enter = Callable[[Sequence[tuple[Delivery, str]], Sequence[Delivery]], bool]
 
 
 class Journal:
     """What the connections of one process write into the ledger.
 
     Args:
-        enter: writes marks and settlements in one transaction; returns whose marks count, as in `Ledger.enter`.
+        enter: writes marks and settlements in one transaction; returns whether all count, as `Ledger.enter`.
     """
 
     def __init__(self, enter: Enter) -> None:
         self._enter = enter
-        self._marks: list[_Mark] = []
-        self._settled: list[Delivery] = []
-        self._page = threading.Lock()  # guards the two lists, for an instant
+        self._marks: deque[_Mark] = deque()  # deques: appended to and emptied by many threads without a lock
+        self._settled: deque[Delivery] = deque()
         self._turn = threading.Lock()  # held while a group is being written
 
-    def mark(self, one: Delivery) -> bool:
-        """Note that the final dot of this delivery is about to be written; False means that it must not be.
+    def mark(self, one: Delivery, relay: str) -> bool:
+        """Note that the final dot of a delivery is about to be written to a relay; False means that it must not be.
 
-        Whatever was settled before stands as well when this returns.
+        False may also mean that another mark of the same group did not count. Whatever was settled before stands as
+        well when this returns.
 
         Raises:
             DatabaseError: the database failed; the dot must not be written.
         """
-        mark = _Mark(one)
-        with self._page:
-            self._marks.append(mark)
+        mark = _Mark(one, relay)
+        self._marks.append(mark)
         with self._turn:
             if not mark.written:
                 self._write()
@@ -46,8 +49,7 @@ class Journal:
 
     def settle(self, one: Delivery) -> None:
         """Write where a delivery came to rest, together with the next mark or at the next `flush`."""
-        with self._page:
-            self._settled.append(one)
+        self._settled.append(one)
 
     def flush(self) -> None:
         """Write what is settled now.
@@ -60,27 +62,35 @@ class Journal:
                 self._write()
 
     def _write(self) -> None:
-        with self._page:
-            marks, settled = self._marks, self._settled
-            self._marks, self._settled = [], []
+        # Marks first: what its connection settled before a mark was in the other deque before.
+        marks, settled = _emptied(self._marks), _emptied(self._settled)
+        fault: DatabaseError | None = None
+        counts = False
         try:
-            counting = self._enter([mark.one for mark in marks], settled) if marks or settled else set()
-        except Exception as fault:
-            with self._page:
-                self._settled[:0] = settled
-            for mark in marks:
-                mark.fault, mark.written = fault, True
-            raise
+            counts = self._enter([(mark.one, mark.relay) for mark in marks], settled) if marks or settled else True
+        except DatabaseError as failed:
+            self._settled.extendleft(reversed(settled))
+            fault = failed
         for mark in marks:
-            mark.counts, mark.written = (mark.one.issue, mark.one.subscriber_id) in counting, True
+            mark.fault, mark.counts, mark.written = fault, counts, True
+        if fault and not marks:
+            raise fault
 
 
 class _Mark:
     """One mark on its way into the database."""
 
-    __slots__ = ("counts", "fault", "one", "written")
+    __slots__ = ("counts", "fault", "one", "relay", "written")
 
-    def __init__(self, one: Delivery) -> None:
+    def __init__(self, one: Delivery, relay: str) -> None:
         self.one = one
+        self.relay = relay
+        self.fault: DatabaseError | None = None
         self.written = self.counts = False
-        self.fault: Exception | None = None
+
+
+def _emptied(waiting: deque[Entry]) -> list[Entry]:
+    taken = []
+    while waiting:
+        taken.append(waiting.popleft())
+    return taken

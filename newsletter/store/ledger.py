@@ -31,9 +31,8 @@ from sqlalchemy import (
 )
 
 from newsletter.models import Cadence, Cause, Delivery, Hold, HoldKind, Pick, Resolution, State, Subscriber, Tally
-from newsletter.store.deliveries import COLUMNS, Statements, from_row, joined, marked, settled, taken
+from newsletter.store.deliveries import COLUMNS, Statements, from_row, joined, marked, pair, settled, taken
 from newsletter.store.engine import Database
-from newsletter.store.subscribers import from_row as reader_from
 from newsletter.store.tables import Moment, delivery, hold, subscriber
 
 LEASE = timedelta(minutes=15)
@@ -156,26 +155,23 @@ class Ledger:
             rows += connection.execute(fresh.limit(limit - len(rows)))
         return rows
 
-    def enter(self, marks: Sequence[Delivery], settlements: Sequence[Delivery], now: datetime) -> set[tuple[str, int]]:
-        """Write marks and settlements in one transaction; return issue and subscriber of each mark that counts.
+    def enter(self, marks: Sequence[tuple[Delivery, str]], settlements: Sequence[Delivery], now: datetime) -> bool:
+        """Write marks and settlements in one transaction; return whether all of them count.
 
-        A mark notes that the final dot of a delivery is about to be written, through the relay that it names. It does
-        not count, and the dot must not be written, when another owner has taken the delivery, its lease has run out,
-        the issue is held back or the reader has left. It starts the lease anew, so that it cannot end while the relay
-        thinks. On SQLite marks and settlements do not survive a power loss (claims do): see `recover`.
+        A mark notes that the final dot of a delivery is about to be written, and to which relay. It does not count when
+        another owner has taken the delivery, its lease has run out, the issue is held back or the reader has left. It
+        starts the lease anew, so that it cannot end while the relay thinks. A settlement is where a delivery came to
+        rest; one that another owner took meanwhile is left to them, one that was put in doubt meanwhile is settled all
+        the same: its relay has answered after all.
 
-        A settlement is where a delivery came to rest; one that another owner took meanwhile is left to them, one that
-        was put in doubt meanwhile is settled all the same: its relay has answered after all.
+        Where not all count, no dot may be written, and each delivery is to be settled as unclaimed: asking the database
+        which of them did count would cost every group what only a rare one needs. On SQLite neither marks nor
+        settlements survive a power loss (claims do): see `recover`.
         """
-        rows = self._statements.rows
-        counting: set[tuple[str, int]] = set()
-        with self._database.writing(durable=False) as connection:
-            if settlements:
-                connection.execute(self._statements.settle, {"rows": rows([settled(one) for one in settlements])})
-            if marks:
-                given = {"rows": rows([marked(one) for one in marks]), "now": now, "the_lease": now + LEASE}
-                counting = {(issue, reader) for issue, reader in connection.execute(self._statements.mark, given)}
-        return counting
+        rows = [marked(one, relay) for one, relay in marks] + [[*settled(one), None] for one in settlements]
+        lease = {"now": self._statements.moment(now), "the_lease": self._statements.moment(now + LEASE)}
+        given = {"rows": self._statements.rows(rows)} | lease
+        return self._database.note(self._statements.enter, given) == len(rows)
 
     def settle(self, deliveries: Sequence[Delivery], now: datetime) -> None:
         """Write where these deliveries came to rest; as `enter`."""
@@ -298,8 +294,7 @@ class Ledger:
             statement = statement.where(delivery.c.state.in_([state.value for state in states]))
         with self._database.reading() as connection:
             result = connection.execution_options(yield_per=500).execute(statement.order_by(delivery.c.subscriber_id))
-            for row in result:
-                yield from_row(row), reader_from(row)
+            yield from map(pair, result)
 
     def find(self, issue: str, subscriber_id: int) -> Delivery | None:
         """Return one reader's copy of an issue, or None if none was queued."""
@@ -323,13 +318,14 @@ class Ledger:
 
 
 def _decide(row: Row[Any], claimant: Claimant, choose: Choose) -> tuple[Delivery, Subscriber]:
-    one, reader = from_row(row), reader_from(row)
+    one, reader = pair(row)
     if not reader.active and one.state is State.IN_DOUBT:
         return replace(one, next_attempt_at=None), reader  # it may have arrived: only its resend is off
     if not reader.active:
         return replace(one, state=State.SUPPRESSED, reply=LEFT), reader
-    if one.choice is None:
-        one = replace(one, choice=choose(reader), format=reader.preferences.format)
-    if not one.choice:
-        return replace(one, state=State.SKIPPED, reply=NO_MATCH, choice=None), reader
-    return replace(one, state=State.CLAIMED, owner=claimant.owner, epoch=one.epoch + 1), reader
+    fresh = one.choice is None
+    choice, kind = (choose(reader), reader.preferences.format) if fresh else (one.choice, one.format)
+    if not choice:
+        return replace(one, state=State.SKIPPED, reply=NO_MATCH, format=kind), reader
+    owner, epoch = claimant.owner, one.epoch + 1
+    return replace(one, state=State.CLAIMED, choice=choice, format=kind, owner=owner, epoch=epoch), reader

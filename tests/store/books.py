@@ -1,7 +1,6 @@
 """A ledger with something in it."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 
 from newsletter.models import Cadence, Delivery, State, Subscriber
@@ -37,7 +36,7 @@ class Books:
         return self.ledger.claim(ISSUE.key, who, limit, now=now, choose=choose, relays=["relay"])
 
     def mark(self, one: Delivery, now: datetime = NOON) -> bool:
-        return bool(self.ledger.enter([replace(one, relay="relay")], [], now))
+        return bool(self.ledger.enter([(one, "relay")], [], now))
 
     def settle(self, *deliveries: Delivery) -> None:
         self.ledger.settle(deliveries, NOON)
