@@ -63,7 +63,7 @@ def work_off(
             ledger=parts.ledger,
             routes=parts.routes,
             pace=parts.pace,
-            compose=lambda delivery, reader: parts.sign(compose(parts, compiled, delivery, reader)),
+            compose=lambda one, reader: parts.sign(compose(parts, compiled, one, reader), one.due_at),
             choose=lambda reader: choice(reader.preferences),
             doubt=parts.doubt,
             clock=parts.clock,
@@ -124,7 +124,7 @@ def send_test(parts: Parts, issue: Issue, reader: Subscriber) -> Outcome:
     Raises:
         SurroundingsError: the relay or the outbox failed.
     """
-    message = copy_for(parts, issue, reader, mark=TEST_MARK)
+    message = parts.sign(copy_for(parts, issue, reader, mark=TEST_MARK), parts.clock())
     return next(parts.transport.deliver(iter([message]), lambda _message: True))
 
 

@@ -71,6 +71,18 @@ class Mailing:
         )
 
 
+def links_of(settings: Settings, letterhead: Letterhead, secret: str) -> Links:
+    """Return the addresses of the list that the settings describe."""
+    return Links(
+        list_id=settings.list_id,
+        secret=secret,
+        domain=letterhead.sender_address.rpartition("@")[2],
+        leave_address=letterhead.reply_to or letterhead.sender_address,
+        base_url=settings.base_url,
+        bounce_address=mailbox(settings.bounce_address)[1] if settings.bounce_address else None,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Parts:
     """Everything a run works with."""
@@ -91,7 +103,7 @@ class Parts:
     holds: HoldStore
     routes: tuple[Route, ...]  # where copies are handed to, at least one
     pace: Pace
-    sign: Callable[[Message], Message]
+    sign: Callable[[Message, datetime], Message]
     doubt: DoubtPolicy
     clock: Callable[[], datetime]
     sleep: Callable[[float], None] = time.sleep  # seconds

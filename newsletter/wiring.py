@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 
 from newsletter.fetch.arxiv import ArxivSource
@@ -15,19 +16,19 @@ from newsletter.fetch.http import POLITE, build_client
 from newsletter.fetch.huggingface import HuggingFaceSource
 from newsletter.fetch.listing import SITE
 from newsletter.fetch.page import PageSource
-from newsletter.links import Links
 from newsletter.models import Cadence
-from newsletter.parts import Mailing, Parts
+from newsletter.parts import Mailing, Parts, links_of
 from newsletter.rank import discussed, newest, settled, trending, votes
 from newsletter.rank.base import Ranking
 from newsletter.render.templates import Templates
+from newsletter.send.dkim import read_keys, sign_message
 from newsletter.send.outbox import OutboxTransport
 from newsletter.send.outcomes import DoubtPolicy
 from newsletter.send.pace import Meter, Rate
 from newsletter.send.relays import Route
 from newsletter.send.smtp import Relay, SmtpTransport
 from newsletter.send.supply import Pace
-from newsletter.settings import Settings, bundled, mailbox
+from newsletter.settings import Settings, bundled
 from newsletter.store import meta
 from newsletter.store.curation import CurationStore
 from newsletter.store.engine import Database
@@ -69,6 +70,7 @@ def build(settings: Settings, folder: Path, *, remember: bool = True, clock: Cal
     subscribers = SubscriberStore(database, settings.list_id)
     secret = settings.secret_key.get_secret_value() if settings.secret_key else meta.secret_key(database)
     mailing, limits = Mailing.of(settings), LimitStore(database)
+    links = links_of(settings, mailing.letterhead, secret)
     return Parts(
         mailing=mailing,
         sources=_sources(settings, folder),
@@ -76,14 +78,7 @@ def build(settings: Settings, folder: Path, *, remember: bool = True, clock: Cal
         rankings=_rankings(settings.ranking),
         roster=_roster(settings, folder, subscribers),
         templates=Templates([*([folder / settings.templates] if settings.templates else []), bundled("templates")]),
-        links=Links(
-            list_id=settings.list_id,
-            secret=secret,
-            domain=mailing.letterhead.sender_address.rpartition("@")[2],
-            leave_address=mailing.letterhead.reply_to or mailing.letterhead.sender_address,
-            base_url=settings.base_url,
-            bounce_address=mailbox(settings.bounce_address)[1] if settings.bounce_address else None,
-        ),
+        links=links,
         database=database,
         papers=PaperStore(database),
         curation=CurationStore(database, settings.list_id),
@@ -93,7 +88,7 @@ def build(settings: Settings, folder: Path, *, remember: bool = True, clock: Cal
         holds=HoldStore(database, settings.list_id),
         routes=_routes(settings, folder, limits),
         pace=Pace.of(settings.limits, limits.reserve),
-        sign=lambda message: message,
+        sign=partial(sign_message, read_keys(settings.dkim, folder, links.domain)),
         doubt=DoubtPolicy.of(settings),
         clock=clock,
     )

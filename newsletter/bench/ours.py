@@ -11,15 +11,17 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from newsletter import pipeline
 from newsletter.bench import sample
 from newsletter.bench.peers import Load, Reading
-from newsletter.errors import NewsletterError, UsageError
+from newsletter.errors import NewsletterError
 from newsletter.models import State
 from newsletter.parts import Mailing, Parts
+from newsletter.send.dkim import DkimKey, load_key, sign_message
 from newsletter.send.outcomes import DoubtPolicy
 from newsletter.send.relays import Route
 from newsletter.send.smtp import Relay, SmtpTransport
@@ -50,8 +52,6 @@ def measure(load: Load, folder: Path) -> OwnReading:
     Raises:
         NewsletterError: the relay or the database failed.
     """
-    if load.dkim != "none":
-        raise UsageError(f"--dkim {load.dkim}: this version does not sign yet; take --dkim none")
     parts, issue = _parts(load, folder), sample.issue()
     parts.subscribers.add(sample.readers(load.recipients))
     with parts.database.sole_sender():
@@ -96,10 +96,17 @@ def _parts(load: Load, folder: Path) -> Parts:
         holds=HoldStore(database, LIST),
         routes=(Route(transport=SmtpTransport(relay, load.connections)),),
         pace=Pace(),
-        sign=lambda message: message,
+        sign=partial(sign_message, _keys(load)),
         doubt=DoubtPolicy(),
         clock=lambda: datetime.now(UTC),
     )
+
+
+def _keys(load: Load) -> tuple[DkimKey, ...]:
+    if load.key is None:
+        return ()
+    pem = Path(load.key).read_bytes()
+    return (load_key(pem, domain=sample.LINKS.domain, selector="bench", name=load.key),)
 
 
 def _mailing() -> Mailing:

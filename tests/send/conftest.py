@@ -5,7 +5,7 @@ import pytest
 from tests.send import servers
 
 
-@pytest.fixture(params=["step by step", "pipelined"], autouse=True)
+@pytest.fixture(params=["step by step", "pipelined"])
 def offers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Let the faulty server offer more, or not; return which."""
     if request.param == "pipelined":

@@ -19,6 +19,8 @@ from tests.make import NOON, a_reader, picks
 from tests.send.servers import faulty_server
 from tests.store.books import ISSUE, Books
 
+pytestmark = pytest.mark.usefixtures("offers")
+
 NAMES = ["ada", "alan", "grace"]
 
 

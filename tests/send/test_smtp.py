@@ -17,6 +17,8 @@ from newsletter.send.smtp import Relay, SmtpTransport, connect
 from tests.make import a_message
 from tests.send.servers import PASSWORD, USER, FaultyServer, faulty_server, mail_server
 
+pytestmark = pytest.mark.usefixtures("offers")
+
 GO = lambda _message: True  # noqa: E731 - reads as the answer it gives
 
 
