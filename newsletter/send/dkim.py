@@ -38,7 +38,6 @@ LEAST_BITS, GOOD_BITS = 1024, 2048
 LINE = 72
 FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:((?:[^\r]|\r\n[ \t])*)\r\n")
 WHITE = re.compile(rb"[ \t]+")
-WHITE_END = re.compile(rb"[ \t]+(?=\r\n)")
 FOLD = re.compile(rb"\r\n(?=[ \t])")
 
 
@@ -145,10 +144,12 @@ def relaxed_body(body: bytes) -> bytes:
 
     Quoted-printable has next to nothing to change, so each step first looks whether it is needed.
     """
-    if b"\t" in body or b"  " in body:
-        body = WHITE.sub(b" ", body)
+    if b"\t" in body:
+        body = body.replace(b"\t", b" ")
+    while b"  " in body:  # three passes for the longest runs there are; a regular expression takes ten times as long
+        body = body.replace(b"  ", b" ")
     if b" \r\n" in body or body.endswith(b" "):
-        body = WHITE_END.sub(b"", body).rstrip(b" ")
+        body = body.replace(b" \r\n", b"\r\n").removesuffix(b" ")
     end = len(body)
     while body.endswith(b"\r\n", 0, end):
         end -= 2
