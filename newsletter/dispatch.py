@@ -78,8 +78,12 @@ def work_off(
 
 def _wait(parts: Parts, key: str, run: Run, until: datetime, at_once: int = NO_LIMIT) -> None:
     """Wait for what was put off, and hand it over when it is due."""
-    while (due := parts.ledger.next_due(key)) and due <= until and not parts.ledger.held(key):
-        parts.sleep(max(due - parts.clock(), SHORTEST_WAIT).total_seconds())
+    names = [route.transport.name for route in parts.routes]
+    while (due := parts.ledger.next_due(key, names)) and not parts.ledger.held(key):
+        now = parts.clock()
+        if max(due, now) > until:
+            return
+        parts.sleep(max(due - now, SHORTEST_WAIT).total_seconds())
         run(at_once)
 
 
@@ -114,7 +118,7 @@ def _holding_back(parts: Parts, key: str) -> Iterator[None]:
 
 
 def resolve(parts: Parts, key: str, resolution: Resolution) -> int:
-    """Settle by a person's word what is in doubt of an issue and held; return how many copies that were."""
+    """Settle by a person's word what is in doubt of an issue; return how many copies that were."""
     return parts.ledger.resolve(key, resolution, parts.clock())
 
 

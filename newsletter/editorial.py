@@ -1,10 +1,10 @@
-"""What an editor does before an issue goes out: other words, papers pinned to the top, papers dropped."""
+"""What an editor does about an issue: other words, papers pinned to the top or dropped, and holding it back."""
 
 import re
 from collections.abc import Mapping
 
 from newsletter.errors import UsageError
-from newsletter.models import Cadence, Paper, Wording
+from newsletter.models import Cadence, Hold, HoldKind, Paper, Wording
 from newsletter.parts import Parts
 from newsletter.periods import parse_key
 from newsletter.store.curation import PIN
@@ -23,8 +23,7 @@ def reword(parts: Parts, key: str, words: Mapping[str, str]) -> Wording:
     Raises:
         UsageError: no such issue can be, or it is frozen already.
     """
-    if parse_key(key) is None:
-        raise UsageError(f"{key}: is no issue; write it like daily/2025-12-26, weekly/2025-12-22 or monthly/2025-12-01")
+    _check_key(key)
     if parts.issues.find(key):
         raise UsageError(
             f"{key}: is frozen: its copies are queued or sent, and each reader gets the same words; edit the next one"
@@ -32,6 +31,48 @@ def reword(parts: Parts, key: str, words: Mapping[str, str]) -> Wording:
     for name, text in words.items():
         parts.issues.reword(key, name, text)
     return parts.issues.wording(key)
+
+
+def pause(parts: Parts, key: str, reason: str = "") -> Hold:
+    """Hold an issue back until it is resumed, also one that is still to come; return how it is held now.
+
+    What is being sent stops within one message per connection.
+
+    Raises:
+        UsageError: no such issue can be.
+    """
+    _check_key(key)
+    parts.holds.pause(key, reason, parts.clock())
+    return parts.holds.find(key) or Hold(HoldKind.PAUSED, reason)
+
+
+def resume(parts: Parts, key: str) -> None:
+    """Let a paused issue go on with the next `send`.
+
+    Raises:
+        UsageError: it is not paused.
+    """
+    held = parts.holds.find(key)
+    if held is None:
+        raise UsageError(f"{key}: is not paused; `status` shows how each issue stands")
+    if held.kind is HoldKind.CANCELLED:
+        raise UsageError(f"{key}: was cancelled, and that is for good; `send --test ADDRESS` still shows it")
+    parts.holds.resume(key)
+
+
+def cancel(parts: Parts, key: str) -> int:
+    """End an issue for good; return how many copies are not sent for it.
+
+    Raises:
+        UsageError: no such issue can be.
+    """
+    _check_key(key)
+    return parts.holds.cancel(key, parts.clock())
+
+
+def _check_key(key: str) -> None:
+    if parse_key(key) is None:
+        raise UsageError(f"{key}: is no issue; write it like daily/2025-12-26, weekly/2025-12-22 or monthly/2025-12-01")
 
 
 def decide(parts: Parts, name: str, verdict: str, note: str) -> Paper:

@@ -3,10 +3,11 @@
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -34,6 +35,24 @@ PERIOD = click.option(
     show_default=True,
     help="Which issue.",
 )
+
+
+class Duration(click.ParamType[timedelta]):
+    """A stretch of time as people write it: `90`, `90s`, `10m`, `2h`."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Return the stretch."""
+        if isinstance(value, timedelta):
+            return value
+        found = re.fullmatch(r"(\d{1,6})([smh]?)", str(value))
+        if not found:
+            self.fail(f"{value!r} is no time; write it like 90, 10m or 2h", param, ctx)
+        return timedelta(seconds=int(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]])
+
+
+DURATION = Duration()
 
 
 def to_day(text: str | None) -> date | None:

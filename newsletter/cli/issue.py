@@ -1,8 +1,8 @@
-"""newsletter issue: what an editor does to one issue before it goes out."""
+"""newsletter issue: what is done to one issue: its words, and holding it back."""
 
 import click
 
-from newsletter.cli.context import load_parts
+from newsletter.cli.context import load_parts, program
 
 WORDS = {
     "subject": "Instead of the lead paper's title.",
@@ -13,7 +13,7 @@ WORDS = {
 
 @click.group()
 def issue() -> None:
-    """Edit an issue before it goes out."""
+    """Edit an issue before it goes out, hold it back, or end it."""
 
 
 @issue.command()
@@ -36,3 +36,43 @@ def edit(key: str, subject: str | None, preheader: str | None, note: str | None)
     click.echo(f"{key}:")
     for name in WORDS:
         click.echo(f"  {name + ':':<11}{getattr(wording, name) or 'as the papers make it'}")
+
+
+@issue.command()
+@click.argument("key", metavar="ISSUE")
+@click.option("--reason", default="", help="Shown by `status`.")
+def pause(key: str, reason: str) -> None:
+    """Hold an issue back, also while it is being sent: it stops within one message per connection.
+
+    Example: newsletter issue pause daily/2025-12-26 --reason "wrong lead paper"
+    """
+    from newsletter import editorial
+
+    held = editorial.pause(load_parts(), key, reason)
+    click.echo(f"{key}: {held.kind}; `{program()} issue resume {key}` lets it go on.")
+
+
+@issue.command()
+@click.argument("key", metavar="ISSUE")
+def resume(key: str) -> None:
+    """Let a paused issue go on with the next `send`.
+
+    Example: newsletter issue resume daily/2025-12-26
+    """
+    from newsletter import editorial
+
+    editorial.resume(load_parts(), key)
+    click.echo(f"{key}: goes on with the next `{program()} send`.")
+
+
+@issue.command()
+@click.argument("key", metavar="ISSUE")
+def cancel(key: str) -> None:
+    """End an issue for good: nothing more of it goes out. What is sent stays sent.
+
+    Example: newsletter issue cancel daily/2025-12-26
+    """
+    from newsletter import editorial
+
+    skipped = editorial.cancel(load_parts(), key)
+    click.echo(f"{key}: cancelled; {skipped:,} {'copy is' if skipped == 1 else 'copies are'} not sent.")

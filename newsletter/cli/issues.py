@@ -1,13 +1,13 @@
 """newsletter build, send, status: an issue made, mailed and accounted for."""
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from newsletter.cli import report
-from newsletter.cli.context import DATE, JSON, PERIOD, load_parts, load_settings, print_table, sending, warn
+from newsletter.cli.context import DATE, DURATION, JSON, PERIOD, load_parts, load_settings, print_table, sending, warn
 
 if TYPE_CHECKING:
     from newsletter.models import Issue, Subscriber
@@ -42,23 +42,47 @@ def build(day: date | None, cadence: str, out: Path, subscriber: str | None) -> 
 @PERIOD
 @click.option("--dry-run", is_flag=True, help="Say who would get it; send and write nothing.")
 @click.option("--test", "test", metavar="ADDRESS", help="Send one marked copy to this address, outside the ledger.")
+@click.option(
+    "--wait", type=DURATION, default="0", metavar="TIME", help="Wait so long for copies put off: 90, 10m, 2h."
+)
+@click.option(
+    "--canary", type=click.IntRange(1), metavar="N", help="Mail N readers first; go on only if nearly all were taken."
+)
+@click.option(
+    "--resolve-in-doubt",
+    "resolution",
+    type=click.Choice(["sent", "resend"]),
+    help="Count what is in doubt as sent, or send it once more; nothing else is sent.",
+)
 @click.pass_context
-def send(ctx: click.Context, day: date | None, cadence: str, *, dry_run: bool, test: str | None) -> None:
+def send(  # noqa: PLR0913 - the options of the command
+    ctx: click.Context,
+    day: date | None,
+    cadence: str,
+    *,
+    dry_run: bool,
+    test: str | None,
+    wait: timedelta,
+    canary: int | None,
+    resolution: str | None,
+) -> None:
     """Send an issue now to every reader of its period who has not got it yet.
 
     Safe to run twice, to interrupt, and to run again after a crash. Without --date it takes the newest list day, and
     first works off the copies of older issues that still wait for another try.
 
-    Example: newsletter send --date 2025-12-25
+    Example: newsletter send --date 2025-12-25 --canary 50 --wait 10m
     """
-    if dry_run and test:
-        raise click.UsageError("--dry-run sends nothing and --test sends a copy; choose one")
+    if sum((dry_run, bool(test), bool(resolution))) > 1:
+        raise click.UsageError("--dry-run, --test and --resolve-in-doubt each do something else; choose one")
     for_real = not (dry_run or test)
     parts = load_parts(remember=for_real)
     _warn_of_defaults(parts)
+    if resolution:
+        ctx.exit(_resolve(parts, day, cadence, resolution))
     issue = prepared(parts, day, cadence, remember=for_real)
     if for_real:
-        ctx.exit(_send_all(parts, issue, older=day is None))
+        ctx.exit(_send_all(parts, issue, older=day is None, wait=wait, canary=canary))
     elif issue and test:
         _send_test(parts, issue, test)
     elif issue:
@@ -70,8 +94,11 @@ def send(ctx: click.Context, day: date | None, cadence: str, *, dry_run: bool, t
 @click.option(
     "--not-sent", is_flag=True, help="List who did not get it, and why; of the newest issue if none is named."
 )
+@click.option(
+    "--in-doubt", is_flag=True, help="List the copies that may or may not have arrived, of all issues or one."
+)
 @JSON
-def status(issue: str | None, *, not_sent: bool, as_json: bool) -> None:
+def status(issue: str | None, *, not_sent: bool, in_doubt: bool, as_json: bool) -> None:
     """Show the sums of an issue, or of all issues, newest first.
 
     Example: newsletter status daily/2025-12-25 --not-sent
@@ -87,6 +114,8 @@ def status(issue: str | None, *, not_sent: bool, as_json: bool) -> None:
         report.show_skipped(without, as_json=as_json)
     elif not keys and not skipped:
         click.echo("[]" if as_json else "Nothing was sent yet; `newsletter send` sends the first issue.")
+    elif in_doubt:
+        report.show_in_doubt(parts, [issue] if issue else parts.ledger.in_doubt(), as_json=as_json)
     elif not_sent and keys:
         report.show_not_sent(parts, issue or keys[0], as_json=as_json)
     elif issue:
@@ -124,7 +153,7 @@ def _sample_reader() -> "Subscriber":
     return Subscriber(address="reader@example.org", id=0)
 
 
-def _send_all(parts: "Parts", issue: "Issue | None", *, older: bool) -> int:
+def _send_all(parts: "Parts", issue: "Issue | None", *, older: bool, wait: timedelta, canary: int | None) -> int:
     """Send what waits of older issues if asked so, then this one; return the exit code."""
     from newsletter import dispatch, pipeline
 
@@ -141,8 +170,28 @@ def _send_all(parts: "Parts", issue: "Issue | None", *, older: bool) -> int:
         if issue:
             before = parts.ledger.tally(issue.key)
             with sending() as watch:
-                tally = pipeline.deliver(parts, issue, watch)
+                tally = pipeline.deliver(parts, issue, watch, wait=wait, canary=canary)
             report.show_sent(parts, issue, before, tally)
+            codes.append(report.exit_code(tally))
+    return max(codes)
+
+
+def _resolve(parts: "Parts", day: date | None, cadence: str, resolution: str) -> int:
+    """Settle what is in doubt as the operator says, of one issue or of all; return the exit code."""
+    from newsletter import dispatch
+    from newsletter.models import Cadence, Resolution
+    from newsletter.periods import period_of
+
+    keys = [period_of(Cadence(cadence), day).key] if day else parts.ledger.in_doubt()
+    if not keys:
+        click.echo("Nothing is in doubt.")
+    codes = [0]
+    with parts.database.sole_sender():
+        for key in keys:
+            resolved = dispatch.resolve(parts, key, Resolution(resolution))
+            with sending() as watch:
+                tally = dispatch.work_off(parts, key, watch) if resolution == "resend" else parts.ledger.tally(key)
+            click.echo(f"{key}: {resolved:,} in doubt {report.RESOLVED[resolution]}: {report.sums(tally)}")
             codes.append(report.exit_code(tally))
     return max(codes)
 

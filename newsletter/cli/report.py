@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 SHORT_LIST = 20  # readers up to which `send` shows each of them
 HEADINGS = ["Subscriber", "State", "Why"]
+RESOLVED = {"sent": "now counted as sent", "resend": "sent once more"}
 
 
 def show_sent(parts: "Parts", issue: "Issue", before: "Tally", tally: "Tally") -> None:
@@ -21,6 +22,10 @@ def show_sent(parts: "Parts", issue: "Issue", before: "Tally", tally: "Tally") -
     from newsletter.wiring import SAMPLE
 
     _tell_of_other_cadences(parts, issue)
+    if tally.hold:
+        click.echo(f"{issue.key}: {held(tally)}")
+    if not tally.audience and tally.hold:
+        return
     if not tally.audience:
         click.echo(f"{issue.key}: the list has no active {issue.digest.period.cadence} reader; nothing to send.")
         return
@@ -36,6 +41,8 @@ def show_sent(parts: "Parts", issue: "Issue", before: "Tally", tally: "Tally") -
         click.echo(f"The messages:         mutt -f {parts.transport.name.removeprefix('outbox ')}")
     if page and [source.name for source in parts.sources] == [SAMPLE]:
         click.echo(f"Next:                 NEWSLETTER_SOURCES=huggingface {program()} send   (today's list)")
+    if tally[State.IN_DOUBT]:
+        click.echo(calm_words(tally[State.IN_DOUBT]))
     if tally[State.FAILED] or tally[State.IN_DOUBT]:
         click.echo(f"Who did not get it:   {program()} status {issue.key} --not-sent")
 
@@ -55,12 +62,57 @@ def show_not_sent(parts: "Parts", key: str, *, as_json: bool) -> None:
         click.echo(f"{key}: everybody got it.")
 
 
+def show_in_doubt(parts: "Parts", keys: "list[str]", *, as_json: bool) -> None:
+    """List the copies that may or may not have arrived."""
+    from newsletter.models import State
+
+    rows = [
+        {
+            "issue": key,
+            "subscriber": reader.address,
+            "cause": one.cause or "",
+            "relay": one.relay or "",
+            "why": why(one),
+        }
+        for key in keys
+        for one, reader in parts.ledger.of_issue(key, [State.IN_DOUBT])
+    ]
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_table(["Issue", "Subscriber", "Why"], ((row["issue"], row["subscriber"], row["why"]) for row in rows))
+        click.echo(calm_words(len(rows)))
+    else:
+        click.echo("Nothing is in doubt.")
+
+
+def calm_words(number: int) -> str:
+    """Return what it means that so many copies are in doubt, and what can be done."""
+    these = "One copy was" if number == 1 else f"{number:,} copies were"
+    return (
+        f"{these} cut off while going out: nearly always such a copy has arrived, so it is not sent twice unless you"
+        f" say so with `{program()} send --resolve-in-doubt resend` (or `sent`, to close the matter)."
+    )
+
+
+def held(tally: "Tally") -> str:
+    """Return how and why an issue is held back."""
+    from newsletter.models import HoldKind
+
+    if tally.hold is None:
+        return ""
+    if tally.hold.kind is HoldKind.CANCELLED:
+        return "cancelled; nothing more of it goes out."
+    because = f" ({tally.hold.reason})" if tally.hold.reason else ""
+    return f"paused{because}; `{program()} issue resume {tally.issue}` lets it go on."
+
+
 def show_issue(tally: "Tally", *, as_json: bool) -> None:
     """Show the sums of one issue, a line each."""
     if as_json:
         print_json(_to_json(tally))
         return
-    click.echo(f"{tally.issue}: {tally.state}")
+    click.echo(f"{tally.issue}: {held(tally) or tally.state}")
     rows = [("audience", tally.audience), *((words(state), number) for state, number in tally.counts.items())]
     rows += [(f"in doubt by {cause}", number) for cause, number in tally.causes.items() if number]
     print_table(["Copies", "Number"], ((name, f"{number:,}") for name, number in rows), right=["Number"])
@@ -122,7 +174,7 @@ def why(one: "Delivery") -> str:
         case State.SENT:
             return one.reply or f"{len(one.choice or ())} papers as {one.format}"
         case State.IN_DOUBT:
-            return f"{_doubt(one)}; {again or 'held: ask the reader, or NEWSLETTER_IN_DOUBT=resend sends it once more'}"
+            return f"{_doubt(one)}; {again or 'held'}"
         case State.QUEUED:
             return "waits for the next run of send"
         case State.CLAIMED | State.SENDING:

@@ -19,7 +19,6 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
-    Update,
     and_,
     case,
     exists,
@@ -144,11 +143,7 @@ class Ledger:
             return []
         mine = joined(self._list_id, issue).where(delivery.c.lane == lane)
         mine = mine.with_for_update(of=delivery, skip_locked=True)
-        its_relay = or_(delivery.c.relay.is_(None), delivery.c.relay.in_(relays))
-        doubtful = and_(delivery.c.state == State.IN_DOUBT.value, its_relay)
-        again = mine.where(
-            delivery.c.next_attempt_at <= now, or_(delivery.c.state == State.DEFERRED.value, doubtful)
-        ).order_by(delivery.c.next_attempt_at)
+        again = mine.where(delivery.c.next_attempt_at <= now, _again(relays)).order_by(delivery.c.next_attempt_at)
         rows = list(connection.execute(again.limit(limit)))
         if len(rows) < limit:
             fresh = mine.where(delivery.c.state == State.QUEUED.value).order_by(delivery.c.subscriber_id)
@@ -224,16 +219,18 @@ class Ledger:
     def reconsider(self, resent: Iterable[Cause], now: datetime) -> None:
         """Make what is held in doubt due again where the settings now say so; each delivery once, never twice."""
         once = and_(delivery.c.doubts == 1, delivery.c.cause.in_([cause.value for cause in resent]))
+        held = and_(delivery.c.state == State.IN_DOUBT.value, delivery.c.next_attempt_at.is_(None))
+        statement = update(delivery).where(delivery.c.list_id == self._list_id, held, once)
         with self._database.writing() as connection:
-            connection.execute(self._doubtful().where(once).values(next_attempt_at=now))
+            connection.execute(statement.values(next_attempt_at=now))
 
     def resolve(self, issue: str, resolution: Resolution, now: datetime) -> int:
-        """Settle by a person's word what is held in doubt of an issue; return how many deliveries that were."""
+        """Settle by a person's word what is in doubt of an issue; return how many deliveries that were."""
         fate: dict[str, Any] = {"next_attempt_at": now}
         if resolution is Resolution.SENT:
-            fate = {"state": State.SENT.value, "reply": "counted as sent by the operator"}
+            fate = {"state": State.SENT.value, "next_attempt_at": None, "reply": "counted as sent by the operator"}
+        statement = update(delivery).where(self._of(issue), delivery.c.state == State.IN_DOUBT.value)
         with self._database.writing() as connection:
-            statement = self._doubtful().where(delivery.c.issue_key == issue)
             return connection.execute(statement.values(fate)).rowcount
 
     def give_up(self, before: datetime) -> None:
@@ -261,15 +258,23 @@ class Ledger:
         with self._database.reading() as connection:
             return list(connection.scalars(statement))
 
+    def in_doubt(self) -> list[str]:
+        """Return the issues with copies in doubt, oldest first."""
+        doubtful = select(delivery.c.issue_key).where(
+            delivery.c.list_id == self._list_id, delivery.c.state == State.IN_DOUBT.value
+        )
+        statement = doubtful.group_by(delivery.c.issue_key).order_by(func.min(delivery.c.due_at), delivery.c.issue_key)
+        with self._database.reading() as connection:
+            return list(connection.scalars(statement))
+
     def held(self, issue: str) -> bool:
         """Return whether an issue is held back."""
         with self._database.reading() as connection:
             return bool(connection.scalar(select(self._held(issue))))
 
-    def next_due(self, issue: str) -> datetime | None:
-        """Return when the next attempt of an issue's waiting copies comes, or None if none waits for a moment."""
-        again = [State.DEFERRED.value, State.IN_DOUBT.value]
-        statement = select(func.min(delivery.c.next_attempt_at)).where(self._of(issue), delivery.c.state.in_(again))
+    def next_due(self, issue: str, relays: Collection[str]) -> datetime | None:
+        """Return when the next attempt of an issue's waiting copies comes, or None; as `claim`."""
+        statement = select(func.min(delivery.c.next_attempt_at)).where(self._of(issue), _again(relays))
         with self._database.reading() as connection:
             moment: datetime | None = connection.scalar(statement)
         return moment
@@ -309,12 +314,12 @@ class Ledger:
     def _held(self, issue: "str | ColumnElement[str]") -> ColumnElement[bool]:
         return exists().where(hold.c.list_id == self._list_id, hold.c.issue_key == issue)
 
-    def _doubtful(self) -> Update:
-        """What is in doubt and not due again by itself."""
-        in_doubt = delivery.c.state == State.IN_DOUBT.value
-        return update(delivery).where(
-            delivery.c.list_id == self._list_id, in_doubt, delivery.c.next_attempt_at.is_(None)
-        )
+
+def _again(relays: Collection[str]) -> ColumnElement[bool]:
+    """What was put off, or is in doubt and had by one of these relays."""
+    its_relay = or_(delivery.c.relay.is_(None), delivery.c.relay.in_(relays))
+    doubtful = and_(delivery.c.state == State.IN_DOUBT.value, its_relay, delivery.c.next_attempt_at.is_not(None))
+    return or_(delivery.c.state == State.DEFERRED.value, doubtful)
 
 
 def _decide(row: Row[Any], claimant: Claimant, choose: Choose) -> tuple[Delivery, Subscriber]:

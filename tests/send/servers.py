@@ -4,7 +4,8 @@ import asyncio
 import socketserver
 import ssl
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,10 +22,12 @@ class Mailbox:
 
     taken: list[Envelope] = field(default_factory=list)
     logins: list[bool] = field(default_factory=list)
+    arrived: list[float] = field(default_factory=list)  # when, in seconds
     delay: float = 0  # seconds between taking a message and saying so
 
     async def handle_DATA(self, _server: Any, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         self.taken.append(envelope)
+        self.arrived.append(time.monotonic())
         self.logins.append(bool(session.authenticated))
         await asyncio.sleep(self.delay)
         return "250 2.0.0 taken"
@@ -100,6 +103,9 @@ class FaultyServer(socketserver.ThreadingTCPServer):
         self.one_each = False  # ends the connection after each message
         self.commands: list[str] = []
         self.most = 10**9  # connections at once
+        self.to_each: Callable[[str], str | None] = lambda _recipient: None  # what RCPT answers, if not 250
+        self.recipients: list[str] = []  # of what was taken, in order
+        self.pause = 0.0  # seconds between taking a message and saying so
         self.open = 0
 
     @property
@@ -129,6 +135,7 @@ GOOD = {
 class _Conversation(socketserver.StreamRequestHandler):
     server: FaultyServer
     sender = wanted = False
+    recipient = ""
 
     def handle(self) -> None:
         with self.server.lock:
@@ -150,7 +157,7 @@ class _Conversation(socketserver.StreamRequestHandler):
 
     def answer(self, verb: str, good: str | None = None) -> bool:
         """Reply to a verb; return whether the connection goes on."""
-        reply = self.server.fault(verb) or good or GOOD.get(verb, "502 what?")
+        reply = self.server.fault(verb) or good or self.to_this(verb) or GOOD.get(verb, "502 what?")
         if verb == "RCPT" and not self.sender:
             reply = "503 5.5.1 MAIL first"
         if reply == "drop":
@@ -161,6 +168,13 @@ class _Conversation(socketserver.StreamRequestHandler):
             self.wanted = verb == "RCPT" and reply.startswith("250")
         self.wfile.write(reply.encode() + b"\r\n")
         return not reply.startswith("421")
+
+    def to_this(self, verb: str) -> str | None:
+        """Return what this recipient in particular is answered."""
+        if verb != "RCPT":
+            return None
+        self.recipient = self.server.commands[-1].partition("<")[2].partition(">")[0]
+        return self.server.to_each(self.recipient)
 
     def body(self) -> bool:
         lines: list[bytes] = []
@@ -177,6 +191,8 @@ class _Conversation(socketserver.StreamRequestHandler):
             return False
         if fault is None or fault == "drop-after":
             self.server.taken.append(b"".join(lines))
+            self.server.recipients.append(self.recipient)
+            time.sleep(self.server.pause)
         if fault == "drop-after":
             return False
         self.last = fault or "250 2.0.0 taken"
