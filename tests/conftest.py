@@ -29,7 +29,10 @@ Rights = Callable[[], AbstractContextManager[None]]
 # What to type when a program that a test needs is missing.
 INSTALL = {
     "chromium": "apt-get install chromium fonts-liberation",
+    "miltertest": "apt-get install miltertest",
     "node": "apt-get install nodejs npm",
+    "opendkim": "apt-get install opendkim",
+    "postfix": "apt-get install postfix",
     "spamassassin": "apt-get install spamassassin",
 }
 

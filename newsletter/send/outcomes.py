@@ -33,6 +33,8 @@ SENDER_WORDS = re.compile(
     r"(?i)sending (quota|limit)|(rate|daily) limit|authentication required|sender address rejected|too many messages"
     r"|email address is not verified"
 )
+TOO_LARGE = re.compile(r"^5\.(3\.4|2\.3)\b")  # said at MAIL to its SIZE (RFC 1870 section 6)
+NO_ROOM = 552
 SENDER_REJECTED = re.compile(r"(?i)sender address rejected")
 
 
@@ -96,8 +98,11 @@ def verdict_of(phase: str, code: int, text: str) -> Verdict:
     """
     if 400 <= code < 500:  # noqa: PLR2004 - RFC 5321 section 4.2.1
         return Verdict.POSTPONED
+    too_large = TOO_LARGE.match(text) or (
+        code == NO_ROOM and not ENHANCED.match(text) and not SENDER_WORDS.search(text)
+    )
     if phase == "mail":
-        return Verdict.BARRED
+        return Verdict.REFUSED if too_large else Verdict.BARRED
     about_sender = bool(SENDER_CODES.match(text) if ENHANCED.match(text) else SENDER_WORDS.search(text))
     # Many relays answer for the sender only here (Postfix: smtpd_delay_reject), and many 5.7.x are about one reader.
     return Verdict.SUSPECT if about_sender or SENDER_REJECTED.search(text) else Verdict.REFUSED
