@@ -37,6 +37,12 @@ class Server:
             connection.execute(f"CREATE SCHEMA {schema}".encode())
         return f"postgresql+psycopg://tests@/postgres?host={self.folder}&options=-csearch_path%3D{schema}"
 
+    def restart(self) -> None:
+        """Stop as if the power went, and start again."""
+        data = str(self.folder / "data")
+        _run("pg_ctl", "-D", data, "-s", "-m", "immediate", "stop")
+        _run("pg_ctl", "-D", data, "-w", "-s", "-l", f"{data}/log", "-o", f"{OPTIONS} -k {self.folder}", "start")
+
 
 @contextmanager
 def postgresql_server() -> Iterator[Server]:

@@ -98,14 +98,17 @@ def verdict_of(phase: str, code: int, text: str) -> Verdict:
     """
     if 400 <= code < 500:  # noqa: PLR2004 - RFC 5321 section 4.2.1
         return Verdict.POSTPONED
-    too_large = TOO_LARGE.match(text) or (
-        code == NO_ROOM and not ENHANCED.match(text) and not SENDER_WORDS.search(text)
-    )
     if phase == "mail":
-        return Verdict.REFUSED if too_large else Verdict.BARRED
+        return Verdict.REFUSED if _too_large(code, text) else Verdict.BARRED
     about_sender = bool(SENDER_CODES.match(text) if ENHANCED.match(text) else SENDER_WORDS.search(text))
     # Many relays answer for the sender only here (Postfix: smtpd_delay_reject), and many 5.7.x are about one reader.
     return Verdict.SUSPECT if about_sender or SENDER_REJECTED.search(text) else Verdict.REFUSED
+
+
+def _too_large(code: int, text: str) -> bool:
+    """Whether MAIL was refused for the SIZE it told, which is about the message."""
+    plain = not ENHANCED.match(text) and not SENDER_WORDS.search(text)
+    return bool(TOO_LARGE.match(text)) or (code == NO_ROOM and plain)
 
 
 def after(delivery: Delivery, outcome: Outcome, now: datetime, doubt: DoubtPolicy) -> Delivery:

@@ -105,6 +105,7 @@ class FaultyServer(socketserver.ThreadingTCPServer):
         self.most = 10**9  # connections at once
         self.to_each: Callable[[str], str | None] = lambda _recipient: None  # what RCPT answers, if not 250
         self.recipients: list[str] = []  # of what was taken, in order
+        self.slow = 0.0  # seconds between the bytes of a reply
         self.pause = 0.0  # seconds between taking a message and saying so
         self.open = 0
 
@@ -134,6 +135,7 @@ GOOD = {
 
 class _Conversation(socketserver.StreamRequestHandler):
     server: FaultyServer
+    disable_nagle_algorithm = True  # small replies go out at once, as a mail server's do
     sender = wanted = False
     recipient = ""
 
@@ -162,11 +164,18 @@ class _Conversation(socketserver.StreamRequestHandler):
             reply = "503 5.5.1 MAIL first"
         if reply == "drop":
             return False
+        if reply == "silence":
+            self.rfile.read()  # until the other side has had enough
+            return False
         self.last = reply
         if verb in {"MAIL", "RCPT"}:  # nobody to deliver to until a RCPT is taken
             self.sender = verb == "RCPT" or reply.startswith("250")
             self.wanted = verb == "RCPT" and reply.startswith("250")
-        self.wfile.write(reply.encode() + b"\r\n")
+        for byte in reply.encode() + b"\r\n" if self.server.slow else ():
+            self.wfile.write(bytes([byte]))
+            time.sleep(self.server.slow)
+        if not self.server.slow:
+            self.wfile.write(reply.encode() + b"\r\n")
         return not reply.startswith("421")
 
     def to_this(self, verb: str) -> str | None:
@@ -193,7 +202,9 @@ class _Conversation(socketserver.StreamRequestHandler):
             self.server.taken.append(b"".join(lines))
             self.server.recipients.append(self.recipient)
             time.sleep(self.server.pause)
-        if fault == "drop-after":
+        if fault in {"drop-after", "silence"}:
+            if fault == "silence":
+                self.rfile.read()
             return False
         self.last = fault or "250 2.0.0 taken"
         self.wfile.write(self.last.encode() + b"\r\n")
