@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -44,6 +43,8 @@ class Duration(click.ParamType[timedelta]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         """Return the stretch."""
+        import re
+
         if isinstance(value, timedelta):
             return value
         found = re.fullmatch(r"(\d{1,6})([smh]?)", str(value))
