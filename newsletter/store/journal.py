@@ -1,7 +1,8 @@
 """Marks and settlements of many connections, each group of them one transaction.
 
 Whoever comes while a group is being written waits for the next one, and the first of those who wait writes it for all.
-No thread of its own, no timer: a single connection writes at once, and sixteen share a commit.
+No thread of its own, no timer: a single connection writes at once, and sixteen share a commit. Each waits on a lock of
+its own, and all are let go at once: passing one lock from each to the next would take the interpreter's lock as often.
 """
 
 import threading
@@ -9,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from newsletter.errors import DatabaseError
 from newsletter.models import Delivery
 
 Entry = TypeVar("Entry")
@@ -25,9 +25,10 @@ class Journal:
 
     def __init__(self, enter: Enter) -> None:
         self._enter = enter
-        self._marks: deque[_Mark] = deque()  # deques: appended to and emptied by many threads without a lock
-        self._settled: deque[Delivery] = deque()
-        self._turn = threading.Lock()  # held while a group is being written
+        self._waiting: deque[_Mark] = deque()
+        self._settled: deque[Delivery] = deque()  # deques: appended to and emptied by many threads without a lock
+        self._writing = False  # somebody is, and lets the first who waits write next
+        self._door = threading.Lock()
 
     def mark(self, one: Delivery, relay: str) -> bool:
         """Note that the final dot of a delivery is about to be written to a relay; False means that it must not be.
@@ -38,14 +39,7 @@ class Journal:
         Raises:
             DatabaseError: the database failed; the dot must not be written.
         """
-        mark = _Mark(one, relay)
-        self._marks.append(mark)
-        with self._turn:
-            if not mark.written:
-                self._write()
-        if mark.fault:
-            raise mark.fault
-        return mark.counts
+        return self._written(_Mark((one, relay)))
 
     def settle(self, one: Delivery) -> None:
         """Write where a delivery came to rest, together with the next mark or at the next `flush`."""
@@ -58,35 +52,52 @@ class Journal:
             DatabaseError: the database failed; what was to be written is tried again by the next mark or flush.
         """
         if self._settled:
-            with self._turn:
-                self._write()
+            self._written(_Mark(None))
 
-    def _write(self) -> None:
-        # Marks first: what its connection settled before a mark was in the other deque before.
-        marks, settled = _emptied(self._marks), _emptied(self._settled)
-        fault: DatabaseError | None = None
+    def _written(self, mark: "_Mark") -> bool:
+        with self._door:
+            self._waiting.append(mark)
+            first, self._writing = not self._writing, True
+        if not first:
+            mark.turn.acquire()
+        if not mark.written:
+            self._write_group()
+        if mark.fault:
+            raise mark.fault
+        return mark.counts
+
+    def _write_group(self) -> None:
+        """Write for all who wait, and let the first who came meanwhile write next."""
+        group = _emptied(self._waiting)  # before the settlements: each was settled before its connection's next mark
+        settled = _emptied(self._settled)
+        fault: Exception | None = None
         counts = False
         try:
-            counts = self._enter([(mark.one, mark.relay) for mark in marks], settled) if marks or settled else True
-        except DatabaseError as failed:
+            counts = self._enter([mark.row for mark in group if mark.row], settled)
+        except Exception as failed:  # noqa: BLE001 - each who waits raises it
             self._settled.extendleft(reversed(settled))
             fault = failed
-        for mark in marks:
+        for mark in group:
             mark.fault, mark.counts, mark.written = fault, counts, True
-        if fault and not marks:
-            raise fault
+            mark.turn.release()
+        with self._door:
+            following = self._waiting[0] if self._waiting else None
+            self._writing = following is not None
+        if following:
+            following.turn.release()
 
 
 class _Mark:
-    """One mark on its way into the database."""
+    """A mark on its way into the database, or the wish to see the settlements there."""
 
-    __slots__ = ("counts", "fault", "one", "relay", "written")
+    __slots__ = ("counts", "fault", "row", "turn", "written")
 
-    def __init__(self, one: Delivery, relay: str) -> None:
-        self.one = one
-        self.relay = relay
-        self.fault: DatabaseError | None = None
+    def __init__(self, row: tuple[Delivery, str] | None) -> None:
+        self.row = row
+        self.fault: Exception | None = None
         self.written = self.counts = False
+        self.turn = threading.Lock()
+        self.turn.acquire()
 
 
 def _emptied(waiting: deque[Entry]) -> list[Entry]:
