@@ -24,7 +24,7 @@ from newsletter.render.templates import Templates
 from newsletter.send.dkim import read_keys, sign_message
 from newsletter.send.outbox import OutboxTransport
 from newsletter.send.outcomes import DoubtPolicy
-from newsletter.send.pace import Meter, Rate
+from newsletter.send.pace import Meter
 from newsletter.send.relays import Route
 from newsletter.send.smtp import Relay, SmtpTransport
 from newsletter.send.supply import Pace
@@ -149,5 +149,5 @@ def _routes(settings: Settings, folder: Path, limits: LimitStore) -> tuple[Route
         return (Route(transport=OutboxTransport(folder / settings.transport.removeprefix("outbox:"))),)
     relays = [(one, SmtpTransport(Relay.of(one, folder), one.connections)) for one in settings.all_relays]
     return tuple(
-        Route(transport=to, weight=one.weight, meter=Meter(to.name, Rate.of(one), limits.reserve)) for one, to in relays
+        Route(transport=to, weight=one.weight, meter=Meter.of(to.name, one, limits.reserve)) for one, to in relays
     )

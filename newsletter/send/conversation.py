@@ -67,7 +67,7 @@ class Conversation:
             except LOST as fault:
                 return self._lost(fault, answered=False)
             return self._answer()
-        replies: list[tuple[str, int, str]] = []
+        replies: list[tuple[str, int, bytes]] = []
         try:
             for phase, command in zip(GOOD, self._commands(message), strict=True):
                 self._session.send(command)
@@ -80,7 +80,7 @@ class Conversation:
 
     def _answer(self) -> Outcome | None:
         """Read the answers to a group of MAIL, RCPT and DATA; return the refusal, if any."""
-        replies: list[tuple[str, int, str]] = []
+        replies: list[tuple[str, int, bytes]] = []
         try:
             for phase in GOOD:
                 replies.append((phase, *self._reply()))
@@ -92,12 +92,12 @@ class Conversation:
             self.alive = False  # it said why before it went
         return self._refusal(replies)
 
-    def _refusal(self, replies: list[tuple[str, int, str]]) -> Outcome | None:
+    def _refusal(self, replies: list[tuple[str, int, bytes]]) -> Outcome | None:
         """Return what the first bad answer means, and bring the connection back to where a transaction can begin."""
         bad = next(((phase, code, text) for phase, code, text in replies if code not in GOOD[phase]), None)
         if bad is None:
             return None
-        phase, code, text = bad
+        phase, code, text = bad[0], bad[1], _words(bad[2])
         if code < REFUSED:
             self.alive = False
             return Outcome(Verdict.POSTPONED, text=f"the relay answered {phase.upper()} with {code} {text}")
@@ -129,11 +129,11 @@ class Conversation:
             return UNTRIED
         try:
             self._session.send(b".\r\n" + (self._envelope(following) if following else b""))
-            code, text = self._reply()
+            code, said = self._reply()
         except LOST as fault:
             self.alive = False
             return Outcome(Verdict.UNKNOWN, text=f"no answer after the message was sent ({fault})")
-        self.alive = code != CLOSING
+        self.alive, text = code != CLOSING, _words(said)
         if 200 <= code < 300:  # noqa: PLR2004 - RFC 5321 section 4.2.1
             return Outcome(Verdict.ACCEPTED, code, text)
         if code < REFUSED:
@@ -147,11 +147,11 @@ class Conversation:
         verdict = Verdict.POSTPONED if answered or not self._used else Verdict.UNTRIED
         return Outcome(verdict, text=f"connection lost before the message was complete ({fault})")
 
-    def _reply(self) -> tuple[int, str]:
+    def _reply(self) -> tuple[int, bytes]:
         code, text = self._session.getreply()
         if not 200 <= code < 600:  # noqa: PLR2004 - anything else is no SMTP reply
             raise smtplib.SMTPServerDisconnected(f"no SMTP reply: {text[:80]!r}")
-        return code, printable(text.decode("utf-8", "replace"))
+        return code, text
 
     def _envelope(self, message: Message) -> bytes:
         return b"".join(self._commands(message))
@@ -164,6 +164,10 @@ class Conversation:
             mail += " RET=HDRS"
             rcpt += " NOTIFY=FAILURE,DELAY"
         return f"{mail}\r\n".encode("ascii"), f"{rcpt}\r\n".encode("ascii"), b"DATA\r\n"
+
+
+def _words(text: bytes) -> str:
+    return printable(text.decode("utf-8", "replace"))
 
 
 def _drawn(messages: Iterator[Message | None]) -> Message | None:

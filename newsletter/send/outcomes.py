@@ -3,7 +3,7 @@
 import re
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -62,8 +62,7 @@ class DoubtPolicy:
         """Put a delivery in doubt. Under `resend` it is due again, once: a second doubt is held for a person."""
         again = self.by_cause[cause] == "resend" and delivery.doubts == 0
         rest = DOUBT_REST if cause is Cause.NETWORK else timedelta(0)
-        return replace(
-            delivery,
+        return delivery._replace(
             state=State.IN_DOUBT,
             cause=cause,
             doubts=delivery.doubts + 1,
@@ -119,8 +118,7 @@ def after(delivery: Delivery, outcome: Outcome, now: datetime, doubt: DoubtPolic
     is in doubt.
     """
     reply = printable(f"{outcome.code} {outcome.text}" if outcome.code else outcome.text)[:REPLY_LENGTH]
-    tried = replace(
-        delivery,
+    tried = delivery._replace(
         state=State.FAILED if outcome.verdict is Verdict.REFUSED else State.SENT,
         attempts=delivery.attempts + 1,
         reply=reply or None,
@@ -136,8 +134,8 @@ def after(delivery: Delivery, outcome: Outcome, now: datetime, doubt: DoubtPolic
             return delivery.unclaimed(now)
         case Verdict.POSTPONED | Verdict.SUSPECT:
             if now - delivery.due_at >= MAXIMUM_AGE:
-                return replace(tried, state=State.FAILED, reply=f"gave up after {tried.attempts} attempts: {reply}")
-            return replace(tried, state=State.DEFERRED, next_attempt_at=now + _wait(delivery, outcome.text))
+                return tried._replace(state=State.FAILED, reply=f"gave up after {tried.attempts} attempts: {reply}")
+            return tried._replace(state=State.DEFERRED, next_attempt_at=now + _wait(delivery, outcome.text))
 
 
 def _wait(delivery: Delivery, said: str) -> timedelta:

@@ -56,6 +56,12 @@ class Meter:
         self._next = 0.0
         self._left = 0  # moments of the reserved stretch
 
+    @classmethod
+    def of(cls, name: str, limit: Limit, reserve: Reserve) -> "Meter":
+        """Read it from the settings; FREE where they set no limit."""
+        rate = Rate.of(limit)
+        return cls(name, rate, reserve) if rate else FREE
+
     def wait(self, now: float) -> float:
         """Return how many seconds are left until the next message may go; zero or less means that it may now.
 

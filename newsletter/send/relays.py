@@ -95,6 +95,8 @@ def within_share(one: Health, all_of_them: Sequence[Health], now: datetime) -> b
 
     One that rests, or has not answered for a while, holds up nobody.
     """
+    if len(all_of_them) == 1:
+        return True
     shares = [other.share for other in all_of_them if other.well and now - other.answered_at < SILENCE]
     return not shares or one.share <= min(shares) + AHEAD
 

@@ -15,7 +15,7 @@ from typing import Self
 
 from newsletter.errors import RelayError
 from newsletter.models import Delivery, Subscriber
-from newsletter.send.pace import FREE, Meter, Rate, Reserve
+from newsletter.send.pace import FREE, Meter, Reserve
 from newsletter.send.relays import PATIENCE, Health, drawn, within_share
 from newsletter.settings.sending import LimitSettings
 from newsletter.store.ledger import LEASE, Choose, Claimant, Ledger
@@ -44,10 +44,10 @@ class Pace:
     def of(cls, limits: LimitSettings, reserve: Reserve) -> Self:
         """Read it from the settings."""
         domains = {
-            name: DomainPace(Meter(f"domain {name}", Rate.of(limit), reserve), limit.connections or NO_LIMIT)
+            name: DomainPace(Meter.of(f"domain {name}", limit, reserve), limit.connections or NO_LIMIT)
             for name, limit in limits.domains.items()
         }
-        return cls(Meter("all", Rate.of(limits), reserve), domains)
+        return cls(Meter.of("all", limits, reserve), domains)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +214,8 @@ class Supply:
             work = lane.first_for(relay)
             if work is None or lane.in_flight >= lane.pace.connections:
                 continue
-            meters = (self.pace.overall, relay.route.meter, lane.pace.meter)
-            wait = max(meter.wait(now.timestamp()) for meter in meters)
+            meters = [meter for meter in (self.pace.overall, relay.route.meter, lane.pace.meter) if meter is not FREE]
+            wait = max((meter.wait(now.timestamp()) for meter in meters), default=0)
             if wait <= 0:
                 self._take(work, relay, meters)
                 return work, 0

@@ -9,7 +9,7 @@ everything is safe to repeat; after it, only the relay's reply or a person can s
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -325,12 +325,12 @@ def _again(relays: Collection[str]) -> ColumnElement[bool]:
 def _decide(row: Row[Any], claimant: Claimant, choose: Choose) -> tuple[Delivery, Subscriber]:
     one, reader = pair(row)
     if not reader.active and one.state is State.IN_DOUBT:
-        return replace(one, next_attempt_at=None), reader  # it may have arrived: only its resend is off
+        return one._replace(next_attempt_at=None), reader  # it may have arrived: only its resend is off
     if not reader.active:
-        return replace(one, state=State.SUPPRESSED, reply=LEFT), reader
+        return one._replace(state=State.SUPPRESSED, reply=LEFT), reader
     fresh = one.choice is None
     choice, kind = (choose(reader), reader.preferences.format) if fresh else (one.choice, one.format)
     if not choice:
-        return replace(one, state=State.SKIPPED, reply=NO_MATCH, format=kind), reader
+        return one._replace(state=State.SKIPPED, reply=NO_MATCH, format=kind), reader
     owner, epoch = claimant.owner, one.epoch + 1
-    return replace(one, state=State.CLAIMED, choice=choice, format=kind, owner=owner, epoch=epoch), reader
+    return one._replace(state=State.CLAIMED, choice=choice, format=kind, owner=owner, epoch=epoch), reader

@@ -22,7 +22,7 @@ OTHER = Claimant("other", "boot-1")
 
 
 def sent(one: Delivery) -> Delivery:
-    return replace(one, state=State.SENT)
+    return one._replace(state=State.SENT)
 
 
 def held(one: Delivery, cause: Cause) -> Delivery:
@@ -55,7 +55,7 @@ def test_two_claimants_never_hold_the_same_delivery(books: Books) -> None:
 def test_a_claim_brings_the_readers_along_and_fixes_their_choice(books: Books) -> None:
     [(one, reader), *_] = books.claim_with(lambda _reader: (Pick(2, "ein, [Wort]"), Pick(1)), ME, 1)
     assert (reader.address, reader.name, one.choice) == ("ada@example.org", "Ada", (Pick(2, "ein, [Wort]"), Pick(1)))
-    books.settle(replace(one, state=State.DEFERRED, next_attempt_at=NOON))
+    books.settle(one._replace(state=State.DEFERRED, next_attempt_at=NOON))
     [(again, _), *_] = books.claim_with(lambda _reader: picks(3), ME, 1)
     assert again.choice == one.choice
 
@@ -82,8 +82,8 @@ def test_a_mark_counts_once_and_only_for_its_owner_and_epoch(books: Books) -> No
     [one, two, _three] = books.claim()
     assert books.mark(one)
     assert not books.mark(one)
-    assert not books.mark(replace(two, owner="other"))
-    assert not books.mark(replace(two, epoch=two.epoch + 1))
+    assert not books.mark(two._replace(owner="other"))
+    assert not books.mark(two._replace(epoch=two.epoch + 1))
 
 
 def test_a_sender_that_slept_past_its_lease_may_not_mark(books: Books) -> None:
@@ -232,14 +232,14 @@ def test_an_answer_that_comes_after_all_settles_what_was_put_in_doubt(books: Boo
     [one, *_] = books.claim()
     books.mark(one)
     books.ledger.recover(OTHER, NOON + 2 * LEASE, held, sole_sender=False)
-    books.settle(replace(one, state=State.SENT))
+    books.settle(one._replace(state=State.SENT))
     assert books.states()[State.SENT] == 1
 
 
 def test_what_has_waited_too_long_is_given_up_with_the_reason(books: Books) -> None:
     [one, two, _three] = books.claim()
-    books.settle(replace(one, state=State.DEFERRED, next_attempt_at=NOON, reply="450 later"))
-    books.settle(replace(two, state=State.QUEUED))
+    books.settle(one._replace(state=State.DEFERRED, next_attempt_at=NOON, reply="450 later"))
+    books.settle(two._replace(state=State.QUEUED))
     books.ledger.give_up(NOON)
     assert State.FAILED not in books.states()
     books.ledger.give_up(NOON + timedelta(seconds=1))
@@ -249,7 +249,7 @@ def test_what_has_waited_too_long_is_given_up_with_the_reason(books: Books) -> N
 
 def test_who_leaves_while_their_copy_is_in_doubt_stays_in_doubt(books: Books) -> None:
     [one, *_] = books.claim()
-    books.settle(replace(one, state=State.IN_DOUBT, cause=Cause.NETWORK, doubts=1, next_attempt_at=NOON))
+    books.settle(one._replace(state=State.IN_DOUBT, cause=Cause.NETWORK, doubts=1, next_attempt_at=NOON))
     books.subscribers.follow_file([])
     books.claim(limit=9)
     assert books.states()[State.IN_DOUBT] == 1
