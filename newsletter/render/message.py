@@ -74,7 +74,7 @@ def personal_head(
     """
     post = "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" if one_click else ""
     uris = uris_header("List-Unsubscribe", list_unsubscribe) + "\r\n" if list_unsubscribe else ""
-    return f"{to}\r\nDate: {_date(date)}\r\nMessage-ID: <{message_id}>\r\n{uris}{post}".encode("ascii")
+    return f"{to}\r\nDate: {_date(date)}\r\nMessage-ID: <{message_id}>\r\n{uris}{post}".encode()
 
 
 def feedback_id(issue: Issue, letterhead: Letterhead) -> str:
@@ -112,15 +112,13 @@ def text_header(name: str, text: str, tail: str = "") -> str:
 
 
 def address_header(name: str, display: str | None, address: str) -> str:
-    """Return a header of one mailbox (RFC 5322 section 3.4).
+    """Return a header of one mailbox (RFC 5322 section 3.4); an address outside ASCII stands as it is (RFC 6532).
 
     Raises:
-        ValueError: the address is not ASCII or holds characters that an envelope must not.
+        ValueError: the address holds characters that an envelope must not.
     """
     if display and PLAIN_MAILBOX.fullmatch(whole := f"{name}: {display} <{address}>"):
         return whole  # nearly always; what follows takes three times as long
-    if not address.isascii():
-        raise ValueError("an address outside ASCII needs SMTPUTF8, which this sender does not speak yet")
     if not ENVELOPE_SAFE.fullmatch(address):
         raise ValueError("an address with spaces, angle brackets or control characters cannot be mailed")
     clean = header_text(display or "")

@@ -38,6 +38,7 @@ class Conversation:
         self._before_dot = before_dot
         self._pipelining = session.has_extn("pipelining")
         self._sizes = session.has_extn("size")
+        self._utf8 = session.has_extn("smtputf8")
         self._used = False  # whether a message was carried before
         self.alive = True
 
@@ -51,16 +52,25 @@ class Conversation:
                 message, offered = _drawn(messages) if self.alive else None, False
                 continue
             following = next(messages, None) if self._pipelining else None
-            yield self._finished(message, following)
+            rides = following if following and self._carries(following) else None
+            yield self._finished(message, rides)
             if not self.alive:
                 if following:
                     yield UNTRIED  # at most its envelope went out
                 return
             self._used = True
-            message, offered = following or _drawn(messages), following is not None
+            message, offered = following or _drawn(messages), rides is not None
+
+    def _carries(self, message: Message) -> bool:
+        """Whether the relay takes such an address: one outside ASCII needs SMTPUTF8 (RFC 6531)."""
+        return message.recipient.isascii() or self._utf8
 
     def _offer(self, message: Message) -> Outcome | None:
         """Say who to whom, and read the answers; return the refusal, if any."""
+        if not self._carries(message):
+            return Outcome(
+                Verdict.REFUSED, text="this relay takes no address outside ASCII (it does not offer SMTPUTF8)"
+            )
         if self._pipelining:
             try:
                 self._session.send(self._envelope(message))
@@ -163,7 +173,9 @@ class Conversation:
         if self._dsn:
             mail += " RET=HDRS"
             rcpt += " NOTIFY=FAILURE,DELAY"
-        return f"{mail}\r\n".encode("ascii"), f"{rcpt}\r\n".encode("ascii"), b"DATA\r\n"
+        if not message.recipient.isascii():
+            mail += " BODY=8BITMIME SMTPUTF8"
+        return f"{mail}\r\n".encode(), f"{rcpt}\r\n".encode(), b"DATA\r\n"
 
 
 def _words(text: bytes) -> str:

@@ -139,7 +139,15 @@ def test_any_name_leads_to_the_same_single_address(name: str) -> None:
     assert " ".join(str(make_header(decode_header(shown))).split()) == header_text(name)
 
 
-@pytest.mark.parametrize("address", ["a b@example.org", "a@example.org>\r\nBcc: e@example.net", "ünï@example.org", "a"])
+@pytest.mark.parametrize("name", [None, "Ünï", "Uni"])
+def test_an_address_outside_ascii_stands_in_its_header_as_it_is(name: str | None) -> None:
+    header = mime.address_header("To", name, "ünï@example.org")
+    read = email.message_from_string(f"{header}\r\n\r\n", policy=email.policy.SMTPUTF8)["To"]
+    assert read.addresses[0].addr_spec == "ünï@example.org"
+    assert read.addresses[0].display_name == (name or "")
+
+
+@pytest.mark.parametrize("address", ["a b@example.org", "a@example.org>\r\nBcc: e@example.net", "a"])
 def test_an_address_that_is_unsafe_in_an_envelope_is_refused(address: str) -> None:
     with pytest.raises(ValueError, match="address"):
         to_bytes(replace(LETTER, to_address=address), HEAD)

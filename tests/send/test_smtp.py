@@ -290,3 +290,26 @@ def test_a_name_that_is_no_host_is_one_line() -> None:
 def test_a_silent_goodbye_holds_nobody_up() -> None:
     with faulty_server({"QUIT": "drop"}) as server:
         assert send(relay(server.port), a_message())[0].verdict is Verdict.ACCEPTED
+
+
+ABROAD = Message(
+    "m9@example.org", "news@example.org", "jürgen@example.org", "To: jürgen@example.org\r\n\r\nx\r\n".encode()
+)
+
+
+def test_an_address_outside_ascii_goes_to_a_relay_that_takes_such() -> None:
+    offers = "250-here\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SMTPUTF8"
+    with faulty_server({"EHLO": offers}) as server:
+        outcomes = send(relay(server.port), a_message(1), ABROAD, a_message(2))
+    assert [outcome.verdict for outcome in outcomes] == [Verdict.ACCEPTED] * 3
+    assert "MAIL FROM:<news@example.org> BODY=8BITMIME SMTPUTF8" in server.commands
+    assert server.recipients[1] == "jürgen@example.org"
+
+
+def test_elsewhere_it_fails_alone_and_nothing_of_it_is_said() -> None:
+    with faulty_server({}) as server:
+        outcomes = send(relay(server.port), a_message(1), ABROAD, a_message(2))
+    verdicts = [Verdict.ACCEPTED, Verdict.REFUSED, Verdict.ACCEPTED]
+    assert [outcome.verdict for outcome in outcomes] == verdicts
+    assert "outside ASCII" in outcomes[1].text
+    assert not any("jürgen" in command for command in server.commands)
