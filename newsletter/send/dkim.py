@@ -34,10 +34,12 @@ SIGNED = (
     "Content-Transfer-Encoding",
 )
 KNOWN = frozenset(name.lower().encode() for name in SIGNED)
+ADDED = "Feedback-ID"  # relays put their own beside ours
 LEAST_BITS, GOOD_BITS = 1024, 2048
 LINE = 72
 FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:((?:[^\r]|\r\n[ \t])*)\r\n")
 WHITE = re.compile(rb"[ \t]+")
+SPACES = re.compile(rb"  +")  # begins with plain bytes: a class there takes twenty times as long
 FOLD = re.compile(rb"\r\n(?=[ \t])")
 
 
@@ -146,8 +148,7 @@ def relaxed_body(body: bytes) -> bytes:
     """
     if b"\t" in body:
         body = body.replace(b"\t", b" ")
-    while b"  " in body:  # three passes for the longest runs there are; a regular expression takes ten times as long
-        body = body.replace(b"  ", b" ")
+    body = SPACES.sub(b" ", body)
     if b" \r\n" in body or body.endswith(b" "):
         body = body.replace(b" \r\n", b"\r\n").removesuffix(b" ")
     end = len(body)
@@ -166,7 +167,7 @@ def _signed_fields(head: bytes) -> tuple[list[str], bytes]:
     canonical: list[bytes] = []
     for name in SIGNED:
         found = fields.get(name.lower().encode(), [])
-        names += [name] * (len(found) + 1)
+        names += [name] * (len(found) + (name != ADDED))
         canonical += [_relaxed(name.encode(), value) for value in reversed(found)]  # counted from the bottom
     return names, b"".join(canonical)
 

@@ -142,7 +142,11 @@ class Statements:
 
     def _settling(self) -> Update:
         given = self._given({**WHOSE, **RESTS})
-        return update(delivery).where(self._theirs(given), _in(MOVING)).values({name: given.c[name] for name in RESTS})
+        return (
+            update(delivery)
+            .where(self._theirs(given), in_states(MOVING))
+            .values({name: given.c[name] for name in RESTS})
+        )
 
     def _entering(self, list_id: str) -> Update:
         """Marks and settlements in one: a mark is a row that names a relay."""
@@ -150,11 +154,11 @@ class Statements:
         fresh = delivery.c.lease_until > bindparam("now", type_=Moment())
         held = exists().where(hold.c.list_id == list_id, hold.c.issue_key == given.c.issue)
         reads = exists().where(subscriber.c.id == given.c.id, subscriber.c.active, subscriber.c.listed)
-        markable = and_(given.c.relay.is_not(None), _in([State.CLAIMED]), fresh, ~held, reads)
+        markable = and_(given.c.relay.is_not(None), in_states([State.CLAIMED]), fresh, ~held, reads)
         settled = {name: given.c[name] for name in RESTS}
         return (
             update(delivery)
-            .where(self._theirs(given), or_(and_(given.c.relay.is_(None), _in(MOVING)), markable))
+            .where(self._theirs(given), or_(and_(given.c.relay.is_(None), in_states(MOVING)), markable))
             .values(
                 **settled,
                 relay=func.coalesce(given.c.relay, delivery.c.relay),
@@ -191,7 +195,8 @@ def marked(one: Delivery, relay: str) -> list[Any]:
     return [*cells, relay]
 
 
-def _in(states: Iterable[State]) -> ColumnElement[bool]:
+def in_states(states: Iterable[State]) -> ColumnElement[bool]:
+    """Select the deliveries in these states; without a list that is filled in at each call."""
     return or_(*(delivery.c.state == state.value for state in states))
 
 

@@ -30,10 +30,12 @@ from sqlalchemy import (
 )
 
 from newsletter.models import Cadence, Cause, Delivery, Hold, HoldKind, Pick, Resolution, State, Subscriber, Tally
-from newsletter.store.deliveries import COLUMNS, Statements, from_row, joined, marked, pair, settled, taken
+from newsletter.store.deliveries import COLUMNS, Statements, from_row, in_states, joined, marked, pair, settled, taken
 from newsletter.store.engine import Database
 from newsletter.store.tables import Moment, delivery, hold, subscriber
+from newsletter.store.tables import issue as frozen
 
+UNSETTLED = [State.QUEUED, State.DEFERRED, State.CLAIMED, State.SENDING, State.IN_DOUBT]
 LEASE = timedelta(minutes=15)
 LEFT = "left the list before this copy was sent"
 NO_MATCH = "no paper of this issue matches the reader's interests"
@@ -94,7 +96,8 @@ class Ledger:
 
     def lanes(self, issue: str) -> list[str]:
         """Return the lanes in which an issue has copies; the empty one is everybody's."""
-        statement = select(delivery.c.lane).where(self._of(issue)).distinct().order_by(delivery.c.lane)
+        mine = and_(self._of(issue), in_states(UNSETTLED))
+        statement = select(delivery.c.lane).where(mine).distinct().order_by(delivery.c.lane)
         with self._database.reading() as connection:
             return list(connection.scalars(statement))
 
@@ -246,26 +249,18 @@ class Ledger:
 
     def unfinished(self) -> list[str]:
         """Return the issues of which a copy may still go out, oldest first; none that is held back."""
-        moving = [State.QUEUED.value, State.DEFERRED.value, State.CLAIMED.value, State.SENDING.value]
-        again = and_(delivery.c.state == State.IN_DOUBT.value, delivery.c.next_attempt_at.is_not(None))
-        statement = (
-            select(delivery.c.issue_key)
-            .where(delivery.c.list_id == self._list_id, ~self._held(delivery.c.issue_key))
-            .where(or_(delivery.c.state.in_(moving), again))
-            .group_by(delivery.c.issue_key)
-            .order_by(func.min(delivery.c.due_at), delivery.c.issue_key)
-        )
+        again = or_(delivery.c.state != State.IN_DOUBT.value, delivery.c.next_attempt_at.is_not(None))
+        open_still = exists().where(self._of(frozen.c.key), in_states(UNSETTLED), again)
+        statement = select(frozen.c.key).where(frozen.c.list_id == self._list_id, open_still, ~self._held(frozen.c.key))
         with self._database.reading() as connection:
-            return list(connection.scalars(statement))
+            return list(connection.scalars(statement.order_by(frozen.c.frozen_at, frozen.c.key)))
 
     def in_doubt(self) -> list[str]:
         """Return the issues with copies in doubt, oldest first."""
-        doubtful = select(delivery.c.issue_key).where(
-            delivery.c.list_id == self._list_id, delivery.c.state == State.IN_DOUBT.value
-        )
-        statement = doubtful.group_by(delivery.c.issue_key).order_by(func.min(delivery.c.due_at), delivery.c.issue_key)
+        doubtful = exists().where(self._of(frozen.c.key), in_states([State.IN_DOUBT]))
+        statement = select(frozen.c.key).where(frozen.c.list_id == self._list_id, doubtful)
         with self._database.reading() as connection:
-            return list(connection.scalars(statement))
+            return list(connection.scalars(statement.order_by(frozen.c.frozen_at, frozen.c.key)))
 
     def held(self, issue: str) -> bool:
         """Return whether an issue is held back."""
@@ -274,14 +269,16 @@ class Ledger:
 
     def next_due(self, issue: str, relays: Collection[str]) -> datetime | None:
         """Return when the next attempt of an issue's waiting copies comes, or None; as `claim`."""
-        statement = select(func.min(delivery.c.next_attempt_at)).where(self._of(issue), _again(relays))
+        statement = select(func.min(delivery.c.next_attempt_at)).where(
+            self._of(issue), delivery.c.next_attempt_at.is_not(None), _again(relays)
+        )
         with self._database.reading() as connection:
             moment: datetime | None = connection.scalar(statement)
         return moment
 
     def tally(self, issue: str) -> Tally:
         """Return the sums of an issue."""
-        mine = self._of(issue)
+        mine = and_(self._of(issue), in_states(State))  # as the index has it
         states = select(delivery.c.state, func.count()).where(mine).group_by(delivery.c.state)
         doubt = delivery.c.state == State.IN_DOUBT.value
         causes = select(delivery.c.cause, func.count()).where(mine, doubt).group_by(delivery.c.cause)
@@ -308,10 +305,10 @@ class Ledger:
             row = connection.execute(mine).one_or_none()
         return from_row(row) if row else None
 
-    def _of(self, issue: str) -> ColumnElement[bool]:
+    def _of(self, issue: str | ColumnElement[str]) -> ColumnElement[bool]:
         return and_(delivery.c.list_id == self._list_id, delivery.c.issue_key == issue)
 
-    def _held(self, issue: "str | ColumnElement[str]") -> ColumnElement[bool]:
+    def _held(self, issue: str | ColumnElement[str]) -> ColumnElement[bool]:
         return exists().where(hold.c.list_id == self._list_id, hold.c.issue_key == issue)
 
 

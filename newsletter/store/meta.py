@@ -17,7 +17,7 @@ STEPS = {
         "ALTER TABLE delivery ADD COLUMN lane VARCHAR NOT NULL DEFAULT ''",
         "ALTER TABLE delivery ADD COLUMN relay VARCHAR",
         "DROP INDEX delivery_by_state",
-        "CREATE INDEX delivery_in_order ON delivery (list_id, issue_key, state, lane, subscriber_id)",
+        "CREATE INDEX delivery_in_order ON delivery (list_id, state, issue_key, lane, subscriber_id)",
         "CREATE INDEX delivery_again ON delivery (list_id, issue_key, next_attempt_at) WHERE next_attempt_at NOTNULL",
     ),
 }

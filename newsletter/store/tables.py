@@ -188,7 +188,8 @@ delivery = Table(
     Column("lane", String, nullable=False, server_default=""),  # the domain whose pace it keeps, if that has its own
     Column("relay", String),  # which relay had it when its dot was written
     ForeignKeyConstraint(["list_id", "issue_key"], ["issue.list_id", "issue.key"]),
-    Index("delivery_in_order", "list_id", "issue_key", "state", "lane", "subscriber_id"),
+    # The state before the issue: what still moves is found without looking at a year of what is sent.
+    Index("delivery_in_order", "list_id", "state", "issue_key", "lane", "subscriber_id"),
 )
 # Few wait for another attempt: they are found without looking at the many that do not.
 Index(
