@@ -138,8 +138,8 @@ def database(request: pytest.FixtureRequest) -> dict[str, str]:
 
 def killed_again_and_again(
     folder: Path, number: int, kills: int, wait: Callable[[int], float], database: dict[str, str]
-) -> Counter[str]:
-    """Kill `send` so many times while messages flow, run it to its end, and count what the server took."""
+) -> list[tuple[str, bytes]]:
+    """Kill `send` so many times while messages flow, run it to its end; return who got what of the server."""
     readers(folder, number)
     with mail_server(delay=0.004) as (mailbox, port):
         settings = smtp(port, connections="4") | database
@@ -152,10 +152,13 @@ def killed_again_and_again(
             process.send_signal(signal.SIGKILL)
             process.communicate()
         newsletter(folder, "send", **settings)
-        return Counter(mailbox.recipients)
+        return list(zip(mailbox.recipients, mailbox.contents, strict=True))
 
 
-def check_books(folder: Path, number: int, kills: int, taken: Counter[str], database: dict[str, str]) -> None:
+def check_books(
+    folder: Path, number: int, kills: int, copies: list[tuple[str, bytes]], database: dict[str, str]
+) -> None:
+    taken = Counter(reader for reader, _content in copies)
     books = sums(folder, **database)
     not_sent = newsletter(folder, "status", ISSUE, "--not-sent", "--json", **database).out
     held = {row["subscriber"] for row in json.loads(not_sent)}
@@ -171,6 +174,15 @@ def test_killed_while_messages_flow_nobody_is_lost_and_nobody_gets_two(
 ) -> None:
     taken = killed_again_and_again(tmp_path, 600, 10, lambda kill: 0.007 * kill, database)
     check_books(tmp_path, 600, 10, taken, database)
+
+
+def test_killed_under_resend_everybody_gets_it_and_a_second_copy_is_the_same(tmp_path: Path) -> None:
+    copies = killed_again_and_again(tmp_path, 300, 8, lambda kill: 0.009 * kill, {"NEWSLETTER_IN_DOUBT": "resend"})
+    got = Counter(reader for reader, _content in copies)
+    assert set(got) == {f"reader{n}@example.org" for n in range(300)}, "nobody lost"
+    assert len(copies) - 300 <= 4 * 8, "at most one more per connection and kill"
+    assert len(set(copies)) == 300, "the same bytes, Message-ID and Date among them"
+    assert sums(tmp_path)["in_doubt"] == 0
 
 
 @pytest.mark.slow
@@ -192,7 +204,7 @@ def test_several_senders_of_one_server_share_the_readers_and_one_may_die(tmp_pat
         for process in processes:
             process.communicate(timeout=100)
         newsletter(tmp_path, "send", **settings)
-    check_books(tmp_path, 400, 1, Counter(mailbox.recipients), database)
+    check_books(tmp_path, 400, 1, [(reader, b"") for reader in mailbox.recipients], database)
 
 
 def test_started_eight_times_at_once_one_sends_and_seven_say_that_it_is_busy(tmp_path: Path) -> None:
