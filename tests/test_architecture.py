@@ -37,6 +37,7 @@ PURE = [
         )
     ),
     "send/outcomes.py",
+    "send/pace.py",
 ]
 IMPURE = {"os", "socket", "sqlalchemy", "sqlite3", "time", "random", "secrets", "logging", "subprocess", "threading"}
 
