@@ -146,7 +146,7 @@ def test_greylisted_twice_everybody_gets_it_in_the_same_run(tmp_path: Path) -> N
     "faults",
     [
         {"RCPT": "550 5.4.5 Daily user sending limit exceeded. For more information on Gmail sending limits"},
-        {"MAIL": "550 5.4.5 Daily user sending limit exceeded"},
+        pytest.param({"MAIL": "550 5.4.5 Daily user sending limit exceeded"}, marks=pytest.mark.slow),
         {"DOT": "554 Message rejected: Email address is not verified. The following identities failed the check"},
     ],
     ids=["Gmail at RCPT", "Gmail at MAIL", "the sandbox of SES"],
@@ -161,7 +161,6 @@ def test_over_quota_with_a_thousand_readers_nobody_is_struck_off(tmp_path: Path,
         assert server.taken == []
     books = sums(tmp_path)
     assert (books["failed"], books["suppressed"], books["sent"]) == (0, 0, 0)
-    newsletter(tmp_path, "subscribers", "list")
     with mail_server() as (mailbox, port):
         newsletter(tmp_path, "send", "--wait", "0", **smtp(port, connections="4"))
         assert len(mailbox.taken) >= 985  # what was answered waits a few minutes more
