@@ -7,12 +7,24 @@ from functools import partial
 
 from newsletter.copies import Pieces, compile_issue, compose, copy_for
 from newsletter.errors import RefusalsError, RelayError, UsageError
-from newsletter.models import HoldKind, Issue, Outcome, Preferences, Resolution, State, Subscriber, Tally, Verdict
+from newsletter.models import (
+    HoldKind,
+    Issue,
+    Outcome,
+    Preferences,
+    ReportKind,
+    Resolution,
+    State,
+    Subscriber,
+    Tally,
+    Verdict,
+)
 from newsletter.parts import Parts
 from newsletter.rank.interests import chooser
-from newsletter.send.outcomes import MAXIMUM_AGE, MOST_REFUSED
+from newsletter.send.outcomes import MAXIMUM_AGE, MOST_REFUSED, address_fault
 from newsletter.send.sender import Progress, Sender, claimant
 from newsletter.send.supply import NO_LIMIT
+from newsletter.store.bounces import Bounced
 
 TEST_MARK = "[Test] "
 SHORTEST_WAIT = timedelta(seconds=1)
@@ -31,6 +43,12 @@ def unfinished(parts: Parts) -> list[str]:
     """Give up copies that have waited for three days; return the issues with copies that still wait, oldest first."""
     parts.ledger.give_up(parts.clock() - MAXIMUM_AGE)
     return parts.ledger.unfinished()
+
+
+def due(parts: Parts) -> list[str]:
+    """Give up copies that have waited for three days; return the issues with copies to work on now, oldest first."""
+    parts.ledger.give_up(parts.clock() - MAXIMUM_AGE)
+    return parts.ledger.due(parts.clock())
 
 
 def work_off(
@@ -73,7 +91,16 @@ def work_off(
             _try(parts, key, canary, partial(sender.run, key, me), now + wait)
         sender.run(key, me)
         _wait(parts, key, partial(sender.run, key, me), now + wait)
+    _count_refusals(parts, key)
     return parts.ledger.tally(key)
+
+
+def _count_refusals(parts: Parts, key: str) -> None:
+    """Count the copies of an issue that were refused because of the address, each once, however often it is asked."""
+    refused = [(one.subscriber_id, one.reply or "") for one, _reader in parts.ledger.of_issue(key, [State.FAILED])]
+    faults = [Bounced(who, ReportKind.HARD, f"issue:{key}", why) for who, why in refused if address_fault(why)]
+    if faults:
+        parts.enrolments.bounces.record(faults, parts.clock())
 
 
 def _wait(parts: Parts, key: str, run: Run, until: datetime, at_once: int = NO_LIMIT) -> None:

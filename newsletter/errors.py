@@ -12,6 +12,7 @@ NewsletterError
     ├── RelayError          5   connecting, TLS, AUTH, or the relay's own refusal
     │   ├── RelayBusyError  5   the relay takes no connection, or no more of them, now
     │   └── SenderRefusedError 5 the relay refuses this sender: a quota, a policy, no login
+    ├── MailboxError        5   returned mail cannot be read
     ├── OutboxError         5   the Maildir cannot be written
     └── DatabaseError       5   unreachable, read-only, full, newer than this program
 
@@ -85,6 +86,10 @@ class RelayBusyError(RelayError):
 
 class SenderRefusedError(RelayError):
     """The relay refuses whatever this sender hands it; nothing is wrong with the copies."""
+
+
+class MailboxError(SurroundingsError):
+    """The mailbox of returned mail is not there, or cannot be read."""
 
 
 class OutboxError(SurroundingsError):

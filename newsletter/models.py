@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple, Self
 
@@ -69,7 +69,7 @@ class Cadence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A stretch of list days, both ends included; a daily period starts and ends on its day."""
+    """A stretch of list days, both ends included; a daily period is one day, unless it catches up with some before."""
 
     cadence: Cadence
     start: date
@@ -77,8 +77,9 @@ class Period:
 
     @property
     def key(self) -> str:
-        """The issue key, such as `daily/2025-12-25`."""
-        return f"{self.cadence}/{self.start.isoformat()}"
+        """The issue key, such as `daily/2025-12-25`: the last day, or the first of the last week or month."""
+        names = {Cadence.DAILY: self.end, Cadence.WEEKLY: self.end - timedelta(days=6)}
+        return f"{self.cadence}/{names.get(self.cadence, self.end.replace(day=1)).isoformat()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,17 +181,76 @@ class Preferences:
     format: Format = Format.HTML
     papers: int | None = None
     only_matches: bool | None = None
+    paused_until: date | None = None  # nothing before that day
+
+
+class Standing(StrEnum):
+    """How a person stands to the list; issues go to the active alone."""
+
+    ACTIVE = "active"
+    PENDING = "pending"  # asked for the list, and has not confirmed yet
+    UNSUBSCRIBED = "unsubscribed"
+    BOUNCED = "bounced"  # their address does not take mail
+    COMPLAINED = "complained"  # called a mail of ours spam
+    ERASED = "erased"  # nothing is known of them any more
+
+    @property
+    def barred(self) -> bool:
+        """Whether no file and no import makes them a reader again: only they themselves, or `resubscribe`, do."""
+        return self not in {Standing.ACTIVE, Standing.PENDING}
+
+
+class Event(StrEnum):
+    """What happened to a person's being on the list."""
+
+    ASKED = "asked"  # entered their address
+    CONFIRMED = "confirmed"  # pressed the button in the mail
+    CHANGED = "changed"  # their preferences
+    LEFT = "left"
+    IMPORTED = "imported"  # the operator vouches for their consent
+    REMOVED = "removed"  # by the operator
+    RESUBSCRIBED = "resubscribed"  # by the operator
+    SUPPRESSED = "suppressed"  # bounces or a complaint
+
+
+class NoticeKind(StrEnum):
+    """A mail to one person that is no issue."""
+
+    CONFIRM = "confirm"
+    KNOWN = "known"  # somebody entered the address of a person who is on the list already
+    WELCOME = "welcome"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One such mail that waits to be sent. `stamp` tells a confirmation that was used from one that was not."""
+
+    id: int
+    kind: NoticeKind
+    queued_at: datetime
+    due_at: datetime
+    reader: "Subscriber"
+    stamp: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscriber:
-    """A person on the list. `id` is None until the store has met them."""
+    """A person on the list. `id` is None until the store has met them.
+
+    `active` is what the subscriber file says, or the operator; `standing` is what came of the person since.
+    """
 
     address: str
     name: str | None = None
     preferences: Preferences = Preferences()
     active: bool = True
+    standing: Standing = Standing.ACTIVE
     id: int | None = None
+
+    @property
+    def reads(self) -> bool:
+        """Whether issues go to them."""
+        return self.active and self.standing is Standing.ACTIVE
 
     @property
     def key(self) -> str:
@@ -295,6 +355,33 @@ class Outcome:
     verdict: Verdict
     code: int | None = None
     text: str = ""
+
+
+class ReportKind(StrEnum):
+    """What a mail that came back, or was written to us by a machine, says of a reader."""
+
+    HARD = "hard"  # the address takes no mail, for good
+    SOFT = "soft"  # it took none this time: full, away, greylisted too long
+    COMPLAINT = "complaint"  # the reader called it spam
+    LEAVE = "leave"  # the reader asks by mail to leave
+    OTHER = "other"  # nothing that counts: a delay, a vacation, a refusal that is about us
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What one mail says of one recipient, and all that may tell whose copy it speaks of.
+
+    `why` is one short line for a person. The clues are in order of trust: the addresses that the mail came to (each
+    reader's return path is their own), unsubscribe tokens and Message-IDs in the part that was returned, and last the
+    recipient that it names, who may be somebody the mail was forwarded to.
+    """
+
+    kind: ReportKind
+    why: str
+    came_to: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = ()
+    message_ids: tuple[str, ...] = ()  # without angle brackets
+    recipient: str | None = None
 
 
 class HoldKind(StrEnum):

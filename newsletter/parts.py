@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -11,21 +11,35 @@ from zoneinfo import ZoneInfo
 from newsletter.fetch.base import PaperSource
 from newsletter.links import Links
 from newsletter.models import Cadence, Message
+from newsletter.periods import Late, Timetable
 from newsletter.rank.base import Ranking
 from newsletter.render.message import Letterhead
 from newsletter.render.templates import Templates
 from newsletter.send.base import Transport
+from newsletter.send.mailbox import Mailbox
 from newsletter.send.outcomes import DoubtPolicy
 from newsletter.send.relays import Route
 from newsletter.send.supply import Pace
-from newsletter.settings import Settings, mailbox
+from newsletter.settings import Settings, bundled, mailbox
+from newsletter.settings.notifying import NotifySettings
+from newsletter.settings.scheduling import WEEKDAYS
+from newsletter.settings.serving import SignupSettings
+from newsletter.store.alarms import AlarmStore
 from newsletter.store.curation import CurationStore
 from newsletter.store.engine import Database
+from newsletter.store.enrolments import EnrolmentStore
 from newsletter.store.holds import HoldStore
 from newsletter.store.issues import IssueStore
 from newsletter.store.ledger import Ledger
 from newsletter.store.papers import PaperStore
+from newsletter.store.retention import RetentionStore
+from newsletter.store.slots import SlotStore
+from newsletter.store.sources import SourceStore
 from newsletter.store.subscribers import SubscriberStore
+from newsletter.store.waiting import WaitingStore
+from newsletter.subscribers.held import Held
+
+ROSTER = "subscribers.yaml"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,13 +87,46 @@ class Mailing:
 
 def links_of(settings: Settings, letterhead: Letterhead, secret: str) -> Links:
     """Return the addresses of the list that the settings describe."""
+    bounces = mailbox(settings.bounce_address)[1] if settings.bounce_address else None
     return Links(
         list_id=settings.list_id,
         secret=secret,
         domain=letterhead.sender_address.rpartition("@")[2],
-        leave_address=letterhead.reply_to or letterhead.sender_address,
+        leave_address=bounces or letterhead.reply_to or letterhead.sender_address,
         base_url=settings.base_url,
-        bounce_address=mailbox(settings.bounce_address)[1] if settings.bounce_address else None,
+        bounce_address=bounces,
+        earlier_secrets=tuple(key.get_secret_value() for key in settings.earlier_secret_keys),
+    )
+
+
+def roster_of(settings: Settings, folder: Path, subscribers: SubscriberStore) -> Path | Held | None:
+    """Return the subscriber list: the named file or variable, else the working folder's file, else the example.
+
+    None where none is named and real people are on the list: the invented ones of the example are none of them.
+    """
+    if settings.subscribers and settings.subscribers.startswith("env:"):
+        return Held(settings.subscribers.removeprefix("env:"))
+    if settings.subscribers:
+        return folder / settings.subscribers
+    if (folder / ROSTER).exists():
+        return folder / ROSTER
+    return None if subscribers.count(but_file=True) else bundled("subscribers.example.yaml")
+
+
+def timetable_of(settings: Settings) -> Timetable:
+    """Return when the issues of the list that the settings describe are due."""
+    schedule = settings.schedule
+    return Timetable(
+        zone=ZoneInfo(settings.timezone),
+        hour=schedule.hour,
+        days=frozenset(map(WEEKDAYS.index, schedule.days)),
+        weekly_day=WEEKDAYS.index(schedule.weekly_day),
+        monthly_day=schedule.monthly_day,
+        own_day=schedule.list_day == "today",
+        min_age=schedule.min_age,
+        max_lateness=schedule.max_lateness,
+        late=Late(schedule.late),
+        fetch_every=schedule.fetch_every,
     )
 
 
@@ -91,7 +138,7 @@ class Parts:
     sources: tuple[PaperSource, ...]
     go_on_without: bool  # when one of several sources fails
     rankings: Mapping[Cadence, Ranking]
-    roster: Path | None  # the subscriber file; None where only imported subscribers are on the list
+    roster: Path | Held | None  # the subscriber list; None where only imported subscribers are on the list
     templates: Templates
     links: Links
     database: Database
@@ -101,11 +148,21 @@ class Parts:
     issues: IssueStore
     ledger: Ledger
     holds: HoldStore
+    enrolments: EnrolmentStore
+    retention: RetentionStore
+    heard: SourceStore
+    alarms: AlarmStore
+    waiting: WaitingStore
+    slots: SlotStore
+    timetable: Timetable
     routes: tuple[Route, ...]  # where copies are handed to, at least one
     pace: Pace
     sign: Callable[[Message, datetime], Message]
     doubt: DoubtPolicy
     clock: Callable[[], datetime]
+    signup: SignupSettings = field(default_factory=SignupSettings)
+    notify: NotifySettings = field(default_factory=NotifySettings)
+    mailbox: Mailbox | None = None  # where mail comes back to, if it is read by itself
     sleep: Callable[[float], None] = time.sleep  # seconds
 
     @property

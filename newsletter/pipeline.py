@@ -146,15 +146,15 @@ def follow_roster(parts: Parts) -> tuple[str, ...]:
 
 
 def readers(parts: Parts) -> Iterator[Subscriber]:
-    """Yield who is on the list as file and imports have it now, without writing anything; the inactive ones too.
+    """Yield who is on the list as the file and the database have it now, without writing anything; the inactive too.
 
     Raises:
         SubscribersError: the file cannot be read.
     """
     listed = read_roster(parts.roster).subscribers if parts.roster else ()
-    yield from listed
+    yield from filter(None, map(parts.subscribers.followed, listed))
     in_file = {reader.key for reader in listed}
-    yield from (reader for reader in parts.subscribers.all(origin="import") if reader.key not in in_file)
+    yield from (reader for reader in parts.subscribers.all(of_file=False) if reader.key not in in_file)
 
 
 def deliver(
@@ -182,15 +182,25 @@ def deliver(
         SurroundingsError: the relay, the outbox or the database failed; nothing is lost, run again.
         TemplateError: a template is wrong; nothing was sent.
     """
-    now, cadence = parts.clock(), issue.digest.period.cadence
+    cadence = issue.digest.period.cadence
     if parts.subscribers.count(cadence=cadence) and not parts.holds.find(issue.key):
-        everybody = choose(issue, Preferences())
-        if everybody:
-            compile_issue(parts, issue).page(everybody)  # a broken template shows before anything is frozen
-        told = {pick.rank for pick in everybody}
-        parts.issues.freeze(issue, (entry for entry in issue.digest.entries if entry.rank in told), now)
-        parts.ledger.freeze(issue.key, cadence, now, lanes=parts.pace.domains)
+        freeze(parts, issue)
+        parts.ledger.freeze(issue.key, cadence, parts.clock(), lanes=parts.pace.domains)
     return work_off(parts, issue.key, watch, wait=wait, canary=canary)
+
+
+def freeze(parts: Parts, issue: Issue) -> None:
+    """Keep an issue for good: from now on its papers, words and bytes do not change.
+
+    Raises:
+        TemplateError: a template is wrong; nothing is kept.
+    """
+    everybody = choose(issue, Preferences())
+    if everybody:
+        compile_issue(parts, issue).page(everybody)  # a broken template shows before anything is frozen
+    told = {pick.rank for pick in everybody}
+    entries = (entry for entry in issue.digest.entries if entry.rank in told)
+    parts.issues.freeze(issue, entries, parts.clock())
 
 
 def plan(parts: Parts, issue: Issue, readers: Iterable[Subscriber]) -> Iterator[tuple[Subscriber, State, str]]:
@@ -203,12 +213,15 @@ def plan(parts: Parts, issue: Issue, readers: Iterable[Subscriber]) -> Iterator[
     """
     cut = chooser(issue)
     done = {reader.key: delivery for delivery, reader in parts.ledger.of_issue(issue.key)}
+    forgotten = not done and parts.ledger.tally(issue.key).audience > 0
     for reader in readers:
         delivery = done.get(reader.key)
         if delivery and delivery.state is not State.QUEUED:
             yield reader, delivery.state, delivery.reply or "already settled"
-        elif not reader.active:
-            yield reader, State.SUPPRESSED, "not active"
+        elif forgotten:
+            yield reader, State.SKIPPED, "went out long ago; who got it is forgotten"
+        elif not reader.reads:
+            yield reader, State.SUPPRESSED, reader.standing if reader.standing.barred else "not active"
         elif reader.preferences.cadence is not issue.digest.period.cadence:
             yield reader, State.SKIPPED, f"reads the {reader.preferences.cadence} issue"
         elif choice := cut(reader.preferences):
@@ -245,6 +258,7 @@ def _with_readings(parts: Parts, collected: Collected, *, remember: bool) -> lis
     now = parts.clock()
     if remember:
         parts.papers.observe(collected.read, now)
+        parts.heard.note(collected.newest, now)
     return parts.papers.with_history(collected.papers, now)
 
 

@@ -1,5 +1,6 @@
 """What every test may ask for."""
 
+import json
 import os
 import pwd
 import shutil
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    import trustme
     from playwright.sync_api import Browser
 
     from tests.postgres import Server
@@ -22,6 +24,7 @@ settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
 
 ROOT = Path(__file__).parent.parent
+BROWSER_TOOLS = Path(__file__).parent / "browser"
 
 # Gives up root's rights for as long as the block runs.
 Rights = Callable[[], AbstractContextManager[None]]
@@ -90,6 +93,17 @@ def browser(require: Callable[[str], str]) -> "Iterator[Browser]":
 
 
 @pytest.fixture(scope="session")
+def node_tools(require: Callable[[str], str], missing: Callable[[str], NoReturn]) -> None:
+    """Skip where node or one of the tools in package.json, in its very version, is not installed."""
+    require("node")
+    wanted: dict[str, str] = json.loads((BROWSER_TOOLS / "package.json").read_text("utf-8"))["devDependencies"]
+    for name, version in wanted.items():
+        manifest = BROWSER_TOOLS / "node_modules" / name / "package.json"
+        if not manifest.is_file() or json.loads(manifest.read_text("utf-8"))["version"] != version:
+            missing(f"{name} {version} is not installed: make browser-tools")
+
+
+@pytest.fixture(scope="session")
 def postgresql(missing: Callable[[str], NoReturn]) -> "Iterator[Server]":
     """Yield a PostgreSQL server, one for all tests of a worker."""
     from tests.postgres import find, postgresql_server
@@ -126,6 +140,17 @@ def closed_folder() -> Iterator[Path]:
     yield folder
     folder.chmod(0o700)
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def authority(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> "trustme.CA":
+    """Return a certificate authority that this process and those it starts trust."""
+    from trustme import CA
+
+    made = CA()
+    made.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    return made
 
 
 @pytest.fixture(autouse=True)

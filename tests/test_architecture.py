@@ -14,6 +14,7 @@ PURE = [
     "errors.py",
     "periods.py",
     "links.py",
+    "doctor/spf.py",
     "rank/*.py",
     "fetch/clean.py",
     "fetch/listing.py",
@@ -22,6 +23,7 @@ PURE = [
         for name in (
             "compiled",
             "contrast",
+            "feed",
             "fragments",
             "lint",
             "message",
@@ -36,8 +38,16 @@ PURE = [
             "words",
         )
     ),
+    "send/bounces.py",
+    "send/mends.py",
     "send/outcomes.py",
     "send/pace.py",
+    "setup/config.py",
+    "setup/relays.py",
+    "setup/units.py",
+    "setup/workflow.py",
+    "web/forms.py",
+    "web/words.py",
 ]
 IMPURE = {"os", "socket", "sqlalchemy", "sqlite3", "time", "random", "secrets", "logging", "subprocess", "threading"}
 

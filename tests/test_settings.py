@@ -6,6 +6,8 @@ import pytest
 
 from newsletter.errors import SettingsError
 from newsletter.settings import Settings, load, mailbox
+from newsletter.settings.reference import rewritten
+from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -122,3 +124,13 @@ def test_a_sender_with_a_domain_outside_ascii_gets_the_name_that_envelopes_know(
 
 def test_empty_variables_and_those_for_tests_are_no_settings(folder: Path) -> None:
     assert read(folder, NEWSLETTER_TITLE="", NEWSLETTER_TEST_REQUIRE="all").title == "Trending Papers"
+
+
+def test_the_reference_tells_what_the_settings_are() -> None:
+    document = (ROOT / "docs/settings.md").read_text()
+    assert rewritten(document) == document, "run python -m newsletter.settings.reference docs/settings.md"
+
+
+def test_a_reference_without_its_marks_is_refused() -> None:
+    with pytest.raises(ValueError, match="put them around its table"):
+        rewritten("# Settings\n")

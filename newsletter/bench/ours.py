@@ -20,20 +20,29 @@ from newsletter.bench import sample
 from newsletter.bench.peers import Load, Reading
 from newsletter.errors import NewsletterError
 from newsletter.models import State
-from newsletter.parts import Mailing, Parts
+from newsletter.parts import Mailing, Parts, timetable_of
 from newsletter.send.dkim import DkimKey, load_key, sign_message
 from newsletter.send.outcomes import DoubtPolicy
 from newsletter.send.relays import Route
 from newsletter.send.smtp import Relay, SmtpTransport
 from newsletter.send.supply import Pace
+from newsletter.settings import Settings
+from newsletter.settings.serving import BounceSettings
+from newsletter.store.alarms import AlarmStore
+from newsletter.store.bounces import Tolerance
 from newsletter.store.curation import CurationStore
 from newsletter.store.engine import Database
+from newsletter.store.enrolments import EnrolmentStore
 from newsletter.store.holds import HoldStore
 from newsletter.store.issues import IssueStore
 from newsletter.store.ledger import Ledger
 from newsletter.store.meta import prepare_schema
 from newsletter.store.papers import PaperStore
+from newsletter.store.retention import RetentionStore
+from newsletter.store.slots import SlotStore
+from newsletter.store.sources import SourceStore
 from newsletter.store.subscribers import SubscriberStore
+from newsletter.store.waiting import WaitingStore
 
 LIST = sample.LINKS.list_id
 
@@ -53,7 +62,7 @@ def measure(load: Load, folder: Path) -> OwnReading:
         NewsletterError: the relay or the database failed.
     """
     parts, issue = _parts(load, folder), sample.issue()
-    parts.subscribers.add(sample.readers(load.recipients))
+    parts.subscribers.add(sample.readers(load.recipients), parts.clock())
     with parts.database.sole_sender():
         cpu, start = time.process_time(), time.perf_counter()
         tally = pipeline.deliver(parts, issue)
@@ -78,6 +87,7 @@ def _parts(load: Load, folder: Path) -> Parts:
     """Return the parts of a run as the shipped settings make them, nobody's own settings among them."""
     database = Database(f"sqlite:///{folder}/bench.sqlite3")
     prepare_schema(database)
+    subscribers = SubscriberStore(database, LIST)
     relay = Relay(host=load.host, port=load.port, security="none")
     return Parts(
         mailing=_mailing(),
@@ -90,10 +100,17 @@ def _parts(load: Load, folder: Path) -> Parts:
         database=database,
         papers=PaperStore(database),
         curation=CurationStore(database, LIST),
-        subscribers=SubscriberStore(database, LIST),
+        subscribers=subscribers,
         issues=IssueStore(database, LIST),
         ledger=Ledger(database, LIST),
         holds=HoldStore(database, LIST),
+        enrolments=EnrolmentStore(database, subscribers, LIST, Tolerance.of(BounceSettings())),
+        retention=RetentionStore(database, LIST, 0),
+        heard=SourceStore(database, LIST),
+        alarms=AlarmStore(database, LIST),
+        waiting=WaitingStore(database, LIST),
+        slots=SlotStore(database, LIST),
+        timetable=timetable_of(Settings()),
         routes=(Route(transport=SmtpTransport(relay, load.connections)),),
         pace=Pace(),
         sign=partial(sign_message, _keys(load)),

@@ -3,7 +3,6 @@
 Only click is imported here: everything else is imported inside the command that needs it, so that --help is quick.
 """
 
-import logging
 import signal
 import sys
 from types import FrameType
@@ -12,12 +11,18 @@ import click
 
 from newsletter import __version__
 from newsletter.cli.bench import bench
+from newsletter.cli.bounces import bounces
+from newsletter.cli.doctor import doctor
+from newsletter.cli.init import init
 from newsletter.cli.issue import issue
 from newsletter.cli.issues import build, send, status
 from newsletter.cli.lint import lint
 from newsletter.cli.papers import papers
 from newsletter.cli.preview import preview
+from newsletter.cli.run import run
+from newsletter.cli.serve import serve
 from newsletter.cli.subscribers import subscribers
+from newsletter.cli.upgrade import upgrade
 from newsletter.errors import NewsletterError
 
 INTERRUPTED = 130
@@ -36,15 +41,16 @@ def cli(config: str | None, debug: bool) -> None:  # noqa: FBT001 - click passes
       newsletter send
     """
     del config, debug  # read through the context by whoever needs them
+    _show_warnings()
 
 
-for command in (preview, build, lint, send, status, issue, papers, subscribers, bench):
+COMMANDS = (init, doctor, lint, preview, build, issue, send, status, run, serve, upgrade)
+for command in (*COMMANDS, papers, subscribers, bounces, bench):
     cli.add_command(command)
 
 
 def main() -> None:
     """Run the command line and exit with one of the codes of errors.py."""
-    _show_warnings()
     signal.signal(signal.SIGTERM, _interrupt)
     sys.exit(_run())
 
@@ -88,6 +94,8 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _show_warnings() -> None:
+    import logging
+
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("newsletter: warning: %(message)s"))
     logging.getLogger("newsletter").addHandler(handler)

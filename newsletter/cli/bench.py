@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def bench() -> None:
-    """Measure how fast this machine renders, and how good the rankings are."""
+    """Measure how fast this machine renders, sends and serves, and how good the rankings are."""
 
 
 @bench.command()
@@ -164,6 +164,44 @@ def send(*, as_json: bool, **wanted: Any) -> None:
         print_json(asdict(figures))
     else:
         _show_send(figures)
+
+
+@bench.command()
+@click.option("--readers", type=click.IntRange(1, 900), default=200, show_default=True, help="Open at once.")
+@click.option("--seconds", type=click.FloatRange(2, 3600), default=20, show_default=True, help="How long they read.")
+@click.option(
+    "--recipients",
+    type=click.IntRange(0),
+    default=30_000,
+    show_default=True,
+    help="Of the issue that goes out; 0: none.",
+)
+@JSON
+def serve(readers: int, seconds: float, recipients: int, *, as_json: bool) -> None:
+    """Measure how soon the pages answer readers who ask for one each second, while an issue goes out.
+
+    Pages and sender share one SQLite file; all mail goes to a sink that throws it away.
+
+    Example: newsletter bench serve --readers 200 --json
+    """
+    from dataclasses import asdict
+
+    from newsletter.bench.serve import measure
+
+    figures = measure(readers, seconds, recipients)
+    if as_json:
+        print_json(asdict(figures))
+        return
+    rows = [
+        ("Half of the pages", f"{figures.median_ms:.1f} ms", "were there by then"),
+        ("99 of 100", f"{figures.p99_ms:.1f} ms", ""),
+        ("The slowest", f"{figures.slowest_ms:.1f} ms", ""),
+    ]
+    print_table(["What", "Time", ""], rows, right=["Time"])
+    click.echo(
+        f"{figures.readers} readers, {figures.answers:,} answers, {figures.faults} faults; meanwhile"
+        f" {figures.copies_per_second:,.0f} copies a second went out, {figures.locked} times the database was locked."
+    )
 
 
 def _show_send(figures: "SendFigures") -> None:

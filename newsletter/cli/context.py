@@ -1,7 +1,5 @@
 """What the commands share: the parts of this run, dates, and how results are printed."""
 
-import json
-import logging
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
     from newsletter.parts import Parts
     from newsletter.settings import Settings
 
-LOG = logging.getLogger("newsletter")
 WORTH_A_BAR = 10  # steps of a task
 Item = TypeVar("Item")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
@@ -37,20 +34,20 @@ PERIOD = click.option(
 
 
 class Duration(click.ParamType[timedelta]):
-    """A stretch of time as people write it: `90`, `90s`, `10m`, `2h`."""
+    """A stretch of time as people write it, as in the settings: `90`, `90s`, `10m`, `2h`."""
 
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         """Return the stretch."""
-        import re
+        from newsletter.settings.scheduling import stretch
 
         if isinstance(value, timedelta):
             return value
-        found = re.fullmatch(r"(\d{1,6})([smh]?)", str(value))
-        if not found:
-            self.fail(f"{value!r} is no time; write it like 90, 10m or 2h", param, ctx)
-        return timedelta(seconds=int(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]])
+        try:
+            return stretch(str(value))
+        except ValueError as fault:
+            self.fail(str(fault), param, ctx)
 
 
 DURATION = Duration()
@@ -96,11 +93,15 @@ def program() -> str:
 
 def warn(line: str) -> None:
     """Print a line of warning on stderr."""
-    LOG.warning("%s", line)
+    import logging
+
+    logging.getLogger("newsletter").warning("%s", line)
 
 
 def print_json(value: Any) -> None:
     """Print a value as JSON that a person can read too."""
+    import json
+
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 

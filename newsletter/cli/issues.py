@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli import report
+from newsletter.cli.brief import send_briefly
 from newsletter.cli.context import DATE, DURATION, JSON, PERIOD, load_parts, load_settings, print_table, sending, warn
+from newsletter.cli.run import send_due
 
 if TYPE_CHECKING:
     from newsletter.models import Issue, Subscriber
@@ -40,6 +42,8 @@ def build(day: date | None, cadence: str, out: Path, subscriber: str | None) -> 
 @click.command()
 @DATE
 @PERIOD
+@click.option("--due", is_flag=True, help="Send what is due by itself, each reader at their own hour; for crontabs.")
+@click.option("--brief", is_flag=True, help="Print one line without addresses, `Sent N`; for logs that others read.")
 @click.option("--dry-run", is_flag=True, help="Say who would get it; send and write nothing.")
 @click.option("--test", "test", metavar="ADDRESS", help="Send one marked copy to this address, outside the ledger.")
 @click.option(
@@ -60,6 +64,8 @@ def send(  # noqa: PLR0913 - the options of the command
     day: date | None,
     cadence: str,
     *,
+    due: bool,
+    brief: bool,
     dry_run: bool,
     test: str | None,
     wait: timedelta,
@@ -73,11 +79,19 @@ def send(  # noqa: PLR0913 - the options of the command
 
     Example: newsletter send --date 2025-12-25 --canary 50 --wait 10m
     """
-    if sum((dry_run, bool(test), bool(resolution))) > 1:
-        raise click.UsageError("--dry-run, --test and --resolve-in-doubt each do something else; choose one")
+    if sum((due, dry_run, bool(test), bool(resolution))) > 1:
+        raise click.UsageError("--due, --dry-run, --test and --resolve-in-doubt each do something else; choose one")
+    if due and (day or canary or wait):
+        raise click.UsageError("--due goes by the schedule; leave out --date, --canary and --wait")
+    if brief and (dry_run or test or resolution or canary or wait):
+        raise click.UsageError("--brief goes with --due, --date and --period alone")
+    if brief:
+        ctx.exit(send_briefly(load_parts, day, cadence, due=due))
     for_real = not (dry_run or test)
     parts = load_parts(remember=for_real)
     _warn_of_defaults(parts)
+    if due:
+        ctx.exit(send_due(parts))
     if resolution:
         ctx.exit(_resolve(parts, day, cadence, resolution))
     issue = prepared(parts, day, cadence, remember=for_real)
@@ -97,15 +111,21 @@ def send(  # noqa: PLR0913 - the options of the command
 @click.option(
     "--in-doubt", is_flag=True, help="List the copies that may or may not have arrived, of all issues or one."
 )
+@click.option("--now", is_flag=True, help="Show only what comes next, what waits, and when the sources answered last.")
 @JSON
-def status(issue: str | None, *, not_sent: bool, in_doubt: bool, as_json: bool) -> None:
-    """Show the sums of an issue, or of all issues, newest first.
+def status(issue: str | None, *, not_sent: bool, in_doubt: bool, now: bool, as_json: bool) -> None:
+    """Show the sums of an issue, or of all issues, newest first, and how the list stands.
 
     Example: newsletter status daily/2025-12-25 --not-sent
     """
+    from newsletter.cli.stand import show_standing
     from newsletter.errors import UsageError
+    from newsletter.standing import standing
 
     parts = load_parts(remember=False)
+    if now:
+        show_standing(standing(parts), as_json=as_json)
+        return
     keys, skipped = parts.issues.keys(), parts.issues.skipped()
     without = next((slot for slot in skipped if slot.key == issue), None)
     if issue and issue not in keys and not without:
@@ -122,6 +142,8 @@ def status(issue: str | None, *, not_sent: bool, in_doubt: bool, as_json: bool) 
         report.show_issue(parts.ledger.tally(issue), as_json=as_json)
     else:
         report.show_issues([parts.ledger.tally(key) for key in keys], skipped, as_json=as_json)
+        if not as_json:
+            show_standing(standing(parts), as_json=False)
 
 
 def prepared(parts: "Parts", day: date | None, cadence: str, *, remember: bool = True) -> "Issue | None":
@@ -155,7 +177,7 @@ def _sample_reader() -> "Subscriber":
 
 def _send_all(parts: "Parts", issue: "Issue | None", *, older: bool, wait: timedelta, canary: int | None) -> int:
     """Send what waits of older issues if asked so, then this one; return the exit code."""
-    from newsletter import dispatch, pipeline
+    from newsletter import dispatch, notices, pipeline, upkeep
 
     codes = [0]
     with parts.database.sole_sender():
@@ -173,6 +195,9 @@ def _send_all(parts: "Parts", issue: "Issue | None", *, older: bool, wait: timed
                 tally = pipeline.deliver(parts, issue, watch, wait=wait, canary=canary)
             report.show_sent(parts, issue, before, tally)
             codes.append(report.exit_code(tally))
+    if welcomed := notices.post(parts):
+        click.echo(f"{welcomed:,} welcomes and confirmations sent.")
+    upkeep.tidy(parts)
     return max(codes)
 
 

@@ -1,6 +1,5 @@
 """newsletter preview: the next issue in the browser, as each reader would get it."""
 
-import logging
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -74,8 +73,8 @@ def _watched(config: str | None) -> list[Path]:
     """Return what the editor may save: the settings, the templates and the subscriber file, there or not yet."""
     import os
 
+    from newsletter.parts import ROSTER
     from newsletter.settings import CONFIG_NAME, bundled, load
-    from newsletter.wiring import ROSTER
 
     settings, folder = load(Path(config) if config else None)
     file = Path(config or os.environ.get("NEWSLETTER_CONFIG") or CONFIG_NAME)
@@ -118,6 +117,8 @@ def _send_test(parts: "Parts", day: date | None, cadence: str, address: str, pre
 
 
 def _serve(config: str | None, rebuild: "Callable[[], Parts]", port: int, path: str, *, open_browser: bool) -> None:
+    import logging
+
     from werkzeug.serving import make_server
 
     from newsletter.web.preview import create_preview, desk_of

@@ -58,6 +58,8 @@ def show_not_sent(parts: "Parts", key: str, *, as_json: bool) -> None:
         print_json([{"subscriber": address, "state": state.value, "why": said} for address, state, said in rows])
     elif rows:
         print_table(HEADINGS, ((address, words(state), said) for address, state, said in rows))
+    elif (tally := parts.ledger.tally(key)).audience > tally[State.SENT]:
+        click.echo(f"{key}: {sums(tally)}; who they were is forgotten by now (keep_days).")
     else:
         click.echo(f"{key}: everybody got it.")
 

@@ -1,9 +1,10 @@
 """Asking all sources: papers merged by identity, failures kept as values until someone decides."""
 
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, timedelta
+from itertools import dropwhile, takewhile
 
 from newsletter.errors import SourceError
 from newsletter.fetch.base import PaperSource
@@ -20,18 +21,23 @@ class Collected:
     papers: tuple[Paper, ...]
     read: tuple[Paper, ...]
     failures: tuple[SourceError, ...]
+    newest: Mapping[str, date | None] = field(default_factory=dict)  # the newest list day of each that answered
 
 
 def collect(sources: Sequence[PaperSource], period: Period) -> Collected:
     """Ask every source for a period. A failure is a value here: the others are asked all the same."""
     read: list[Paper] = []
     failures: list[SourceError] = []
+    newest: dict[str, date | None] = {}
     for source in sources:
         try:
-            read.extend(source.papers(period))
+            papers = list(source.papers(period))
         except SourceError as fault:
             failures.append(fault)
-    return Collected(tuple(merge(read)), tuple(read), tuple(failures))
+        else:
+            read += papers
+            newest[source.name] = max((paper.listed_on for paper in papers if paper.listed_on), default=None)
+    return Collected(tuple(merge(read)), tuple(read), tuple(failures), newest)
 
 
 def accept(collected: Collected, *, go_on_without: bool) -> tuple[Paper, ...]:
@@ -69,6 +75,25 @@ def newest_day(
     if failures and not (go_on_without and found):
         raise failures[0]
     return max(found, default=None)
+
+
+def list_days(sources: Sequence[PaperSource], after: date, until: date, *, go_on_without: bool = False) -> list[date]:
+    """Return the days after one, up to another, for which any source has papers; oldest first.
+
+    Raises:
+        SourceError: as `newest_day`.
+    """
+    found: set[date] = set()
+    failures: list[SourceError] = []
+    for source in sources:
+        days = takewhile(lambda day: day > after, dropwhile(lambda day: day > until, source.days(until)))
+        try:
+            found |= {day for day in days if any(True for _paper in source.papers(daily(day)))}
+        except SourceError as fault:
+            failures.append(fault)
+    if failures and not (go_on_without and found):
+        raise failures[0]
+    return sorted(found)
 
 
 def days_of_interest(source: PaperSource, today: date, max_age_days: int) -> list[date]:

@@ -34,11 +34,11 @@ class HuggingFaceSource:
     voted = True
 
     def __init__(
-        self, client: httpx.Client, *, today: Callable[[], date], endpoint: str = SITE, manners: Manners = POLITE
+        self, client: httpx.Client, *, today: Callable[[], date], endpoint: str | None = None, manners: Manners = POLITE
     ) -> None:
         self._client = client
         self._today = today
-        self._url = endpoint.rstrip("/") + "/api/daily_papers"
+        self._url = (SITE if endpoint is None else endpoint).rstrip("/") + "/api/daily_papers"
         self._manners = manners
 
     def days(self, today: date) -> Iterator[date]:

@@ -83,7 +83,6 @@ class Copy:
 
     subject: str
     arrangement: Arrangement
-    page: Page
     common: bytes
     html: Body  # both parts
     text: Body  # the text alone, for readers who asked for that
@@ -128,12 +127,15 @@ class CompiledIssue:
         self.copy = lru_cache(maxsize=MOST_COPIES)(self._copy)
 
     def page(self, choice: tuple[Pick, ...]) -> Page:
-        """Return the page of these papers for nobody in particular: a reader's own links and address are left out.
+        """Return the page of these papers for everybody: the mail without what is a reader's own.
 
         Raises:
             TemplateError: no smaller arrangement brings the HTML under the budget.
         """
-        return self.copy(choice).page
+        view = self.view_of(self.copy(choice).arrangement)
+        scope = _scope(view, ReaderView("", "", "", ""))
+        html = _words(resolve(self._html, replace(scope, escape=_escape)))
+        return Page(view.subject, html, _words(resolve(self._text, scope)))
 
     def message_for(self, reader: Subscriber, choice: tuple[Pick, ...], *, date: datetime, mark: str = "") -> Message:
         """Return one reader's copy.
@@ -194,7 +196,6 @@ class CompiledIssue:
         return Copy(
             subject=view.subject,
             arrangement=arrangement,
-            page=Page(view.subject, _words(markup), _words(text)),
             common=self.common(view.subject),
             html=_body(message.BOTH, *_bytes(text, "text"), message.HTML, *_bytes(markup, "html"), message.END),
             text=_body(message.PLAIN, *_bytes(text, "text")),
@@ -229,7 +230,7 @@ def _scope(view: IssueView, reader: ReaderView) -> Scope:
     tiers |= {section.key: section.entries for section in view.sections}
     values = {name: getattr(view, name) for name in CHOICE_SLOTS}
     values |= {name: value for name, value in asdict(reader).items() if name != "address"}
-    values["pages"] = reader.view_url
+    values |= {"pages": reader.view_url, "own": reader.unsubscribe_url}
     return Scope(values, {name: [Pick(one.rank, one.match) for one in tier] for name, tier in tiers.items()})
 
 

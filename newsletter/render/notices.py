@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from newsletter.models import Message
+from newsletter.models import Cadence, Message, Preferences
 from newsletter.render import message
 from newsletter.render.quoted import quoted_printable
-from newsletter.render.text import visible
+from newsletter.render.text import clip, day_words, visible
+
+MOST_LINES = 5  # of a fault that has many
+SUBJECT_LIMIT = 60  # characters of what went wrong
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,15 +49,17 @@ class NoticeTemplates(Protocol):
         ...
 
 
-def confirmation(imprint: Imprint, url: str, *, days: int) -> NoticeView:
+def confirmation(imprint: Imprint, url: str, *, hours: int) -> NoticeView:
     """Return the mail that asks whether somebody really wants the list.
 
     Args:
         imprint: who writes.
         url: the page with the button that confirms.
-        days: how long that page works.
+        hours: how long that page works.
     """
     name = visible(imprint.title)
+    days = hours // 24
+    stay = f"{hours} hours" if hours % 24 or days == 1 else f"{days} days"
     return NoticeView(
         title=name,
         subject=f"Please confirm: {name}",
@@ -62,13 +67,50 @@ def confirmation(imprint: Imprint, url: str, *, days: int) -> NoticeView:
         heading="One click, and you are on the list",
         paragraphs=(
             f"Somebody, most likely you, entered this address for {name}. Press the button to say that it was you.",
-            f"The link works for {days} days. If it was not you, do nothing, and the address is forgotten.",
+            f"The link works for {stay}. If it was not you, do nothing, and the address is forgotten.",
         ),
         button="Yes, send it to me",
         button_url=url,
         why="This one mail was sent because the address was entered on our sign-up page.",
         postal_address=visible(imprint.postal_address),
     )
+
+
+def known(imprint: Imprint, url: str) -> NoticeView:
+    """Return the mail to somebody whose address was entered though they are on the list already.
+
+    Args:
+        imprint: who writes.
+        url: the page of their preferences.
+    """
+    name = visible(imprint.title)
+    return NoticeView(
+        title=name,
+        subject=f"You are on the list: {name}",
+        preheader="Somebody entered your address again. There is nothing you need to do.",
+        heading="You are on the list already",
+        paragraphs=(
+            f"Somebody, perhaps you, entered this address for {name}. It is on the list, and nothing has changed.",
+            "If issues do not reach you, look among the spam. How often they come, and when, you can choose:",
+        ),
+        button="My preferences",
+        button_url=url,
+        why="This one mail was sent because the address was entered on our sign-up page.",
+        postal_address=visible(imprint.postal_address),
+    )
+
+
+def rhythm_of(preferences: Preferences) -> str:
+    """Return when a reader hears from the list, as the middle of a sentence."""
+    often = {
+        Cadence.DAILY: "on each day that brings new papers",
+        Cadence.WEEKLY: "once a week",
+        Cadence.MONTHLY: "once a month",
+    }[preferences.cadence]
+    if preferences.hour is None:
+        return often
+    place = f", {preferences.timezone} time" if preferences.timezone else ""
+    return f"{often}, around {preferences.hour}:00{place}"
 
 
 def welcome(imprint: Imprint, sender: str, *, rhythm: str, papers: Sequence[str], url: str = "") -> NoticeView:
@@ -101,27 +143,30 @@ def welcome(imprint: Imprint, sender: str, *, rhythm: str, papers: Sequence[str]
     )
 
 
-def failure(imprint: Imprint, what: str, mend: str, *, at: datetime) -> NoticeView:
+def failure(imprint: Imprint, lines: Sequence[str], *, at: datetime) -> NoticeView:
     """Return the mail that tells an operator what went wrong.
 
     Args:
         imprint: who writes.
-        what: the line that the command printed.
-        mend: what to do now.
+        lines: what went wrong and the mend, as the command prints it.
         at: when, aware.
     """
-    name = visible(imprint.title)
+    name, more = visible(imprint.title), len(lines) - MOST_LINES
+    what = visible(lines[0]).partition("; ")[0]
     return NoticeView(
         title=name,
-        subject=f"{name}: no issue went out",
-        preheader="What went wrong, what is safe, and what to do about it. Nobody was mailed twice.",
-        heading="No issue went out",
+        subject=f"{name} needs a look: {clip(what, SUBJECT_LIMIT)}",
+        preheader="What went wrong, and what to do about it. Nothing is lost, and nobody was mailed twice.",
+        heading="Something needs a look",
         paragraphs=(
-            f"At {at:%H:%M} on {at:%-d %B %Y} ({at.tzname()}): {visible(what)}.",
-            visible(mend),
-            "Nothing is lost. Run the command again once it is mended; who got the issue gets it no second time.",
+            f"At {at:%H:%M} on {day_words(at.date())} ({at.tzname()}):",
+            *map(visible, lines[:MOST_LINES]),
+            *([f"There are {more} more such lines; the command prints them all."] if more > 0 else []),
+            "Nothing is lost. It is tried again until it works, and who got an issue gets it no second time.",
+            "If it lasts, you are told again tomorrow.",
         ),
-        why="You get this because your address is set for what the operator should know.",
+        why="You get this because your address is set as notify.address.",
+        postal_address=visible(imprint.postal_address),
     )
 
 
@@ -129,9 +174,10 @@ def samples(imprint: Imprint, letterhead: message.Letterhead, now: datetime) -> 
     """Return one notice of each kind, for a look at them and for checks."""
     sender, url = letterhead.sender_address, "https://news.example.org/sample"
     return (
-        confirmation(imprint, url, days=3),
+        confirmation(imprint, url, hours=72),
+        known(imprint, url),
         welcome(imprint, sender, rhythm="every weekday at 8 in the morning", papers=("A paper", "Another"), url=url),
-        failure(imprint, "source huggingface: answered 503", "Try again in an hour.", at=now),
+        failure(imprint, ["source huggingface: answered 503; nothing is lost, try again in an hour"], at=now),
     )
 
 

@@ -15,6 +15,7 @@ THIN = 3  # papers up to which a day is called quiet
 ALSO, BETWEEN = "Also: ", "; "
 SHORTEST = 4  # characters of a part of a title that tells anything
 ROOMY = 30  # characters that make a title worth cutting
+THE_END, THE_OTHERS = "That is all there was on the list.", "The others are on the same subject."
 NUMBERS = ("no", "one", "two", "three")
 
 
@@ -39,8 +40,9 @@ def preheader_of(issue: Issue, entries: Sequence[Entry]) -> str:
         return visible(issue.wording.preheader)
     if len(entries) < 2:  # noqa: PLR2004 - there is no second paper to speak of
         return "A quiet day on the list, so this one is short. Back as soon as there is more." if entries else EMPTY
-    line = _joined(entries[1:], content_words(subject_of(issue, entries)))
-    return line if len(line) >= PREHEADER[0] else _filled(line, [title_of(entry) for entry in entries[1:]])
+    taken = content_words(subject_of(issue, entries))
+    line = _joined(entries[1:], taken)
+    return line if len(line) >= PREHEADER[0] else _filled(line, [title_of(entry) for entry in entries[1:]], taken)
 
 
 EMPTY = "Nothing new on the list today. The next issue comes when there is something to read."
@@ -144,15 +146,14 @@ def _fresh_piece(title: str, taken: set[str], room: int) -> str:
     return fits or (cut_at_word(fresh[0], room) if fresh and room >= ROOMY else "")
 
 
-def _filled(line: str, titles: Sequence[str]) -> str:
-    """Lengthen a line that is too short with whatever titles there are, repeated words or not, and then with words."""
-    rest = BETWEEN.join(title for title in titles if title not in line)
-    if not line:
-        line = f"{ALSO}{rest}"
-    elif rest:
-        line = f"{line}{BETWEEN}{rest}"
-    line = clip(line, PREHEADER[1])
-    return line if len(line) >= PREHEADER[0] else f"{line}. That is all there was on the list."
+def _filled(line: str, titles: Sequence[str], taken: set[str]) -> str:
+    """Lengthen a short line: with titles that repeat no word (all titles where each does), and then with words."""
+    fresh = [title for title in titles if not content_words(title) & taken]
+    told = [title for title in fresh or titles if title not in line]
+    line = clip(BETWEEN.join([line, *told] if line else [f"{ALSO}{told[0]}", *told[1:]]), PREHEADER[1])
+    if len(line) >= PREHEADER[0]:
+        return line
+    return f"{line}. {THE_OTHERS if fresh and len(fresh) < len(titles) else THE_END}"
 
 
 def _day_and_month(start: date, end: date) -> str:

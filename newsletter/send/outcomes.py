@@ -31,7 +31,15 @@ ENHANCED = re.compile(r"^5\.\d+\.\d+\b")
 SENDER_CODES = re.compile(r"^5\.(7\.\d+|4\.5|1\.7|1\.8|1\.90)\b")
 SENDER_WORDS = re.compile(
     r"(?i)sending (quota|limit)|(rate|daily) limit|authentication required|sender address rejected|too many messages"
-    r"|email address is not verified"
+    r"|email address is not verified|sender signature|pending approval"
+)
+ADDRESS_CODES = {"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"}
+VAGUE_CODES = {"5.0.0", "5.1.0", "5.5.0"}
+ADDRESS_WORDS = re.compile(
+    r"(?i)(user|recipient|mailbox|account|address)[^.]{0,40}?"
+    r"(unknown|not (be )?found|does(n't| not) exist|no longer|invalid)"
+    r"|(unknown|no such|invalid|nonexistent) (local )?(user|recipient|mailbox|account|address)"
+    r"|(host|domain)( name)? (not found|unknown|does not exist)"
 )
 TOO_LARGE = re.compile(r"^5\.(3\.4|2\.3)\b")  # said at MAIL to its SIZE (RFC 1870 section 6)
 NO_ROOM = 552
@@ -102,6 +110,23 @@ def verdict_of(phase: str, code: int, text: str) -> Verdict:
     about_sender = bool(SENDER_CODES.match(text) if ENHANCED.match(text) else SENDER_WORDS.search(text))
     # Many relays answer for the sender only here (Postfix: smtpd_delay_reject), and many 5.7.x are about one reader.
     return Verdict.SUSPECT if about_sender or SENDER_REJECTED.search(text) else Verdict.REFUSED
+
+
+def address_fault(reply: str) -> bool:
+    """Whether a refusal, such as `550 5.1.1 user unknown`, says that the address takes no mail, for good.
+
+    An enhanced code (RFC 3463) decides alone; words count only where there is none, or one that says nothing.
+    """
+    code = enhanced_code(reply)
+    if code and code not in VAGUE_CODES:
+        return code in ADDRESS_CODES
+    return bool(re.match(r"5\d\d\b", reply) or code.startswith("5.")) and bool(ADDRESS_WORDS.search(reply))
+
+
+def enhanced_code(reply: str) -> str:
+    """Return the enhanced code of a reply (RFC 3463), the first that says anything, or nothing."""
+    codes = re.findall(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.]*\d)", reply)
+    return next((code for code in codes if code not in VAGUE_CODES), codes[0] if codes else "")
 
 
 def _too_large(code: int, text: str) -> bool:

@@ -15,6 +15,7 @@ from datetime import datetime
 
 from newsletter.errors import NewsletterError, RefusalsError, RelayBusyError, RelayError, SenderRefusedError
 from newsletter.models import Delivery, Message, Outcome, Subscriber, Verdict
+from newsletter.send.mends import known_mend
 from newsletter.send.outcomes import Brake, DoubtPolicy, after, printable
 from newsletter.send.relays import PATIENCE, Health, Route
 from newsletter.send.supply import NO_LIMIT, Pace, Supply, Work
@@ -244,7 +245,9 @@ class _Line:
             self._supply.answered(self._relay)
         if self._relay.refuses_sender(outcome.verdict):
             said = printable(f"{outcome.code} {outcome.text}")
-            raise SenderRefusedError(f"{self._relay.name}: refuses this sender: {said}; {_mend(outcome)}")
+            known = known_mend(self._relay.name, said)
+            mend = f"{known}; nobody was struck off" if known else _mend(outcome)
+            raise SenderRefusedError(f"{self._relay.name}: refuses this sender: {said}; {mend}")
         if self._run.brake.pulled(outcome):
             raise RefusalsError(f"{self._run.brake}, the last with {outcome.code} {printable(outcome.text)}")
 

@@ -15,10 +15,18 @@ from newsletter.errors import RelayBusyError, RelayError, SettingsError
 from newsletter.models import Message, Outcome
 from newsletter.send.base import BeforeDot
 from newsletter.send.conversation import Conversation
+from newsletter.send.mends import known_mend
 from newsletter.send.outcomes import printable
 from newsletter.settings.sending import SmtpSettings
 
 CONNECT_SECONDS = 30
+UNKNOWN = {socket.EAI_AGAIN: ("nobody can tell its address", "check the network and smtp.host")}
+CERTIFICATE_MENDS = {  # OpenSSL's X509_V_ERR_ codes; others mean that nobody trusted has signed it
+    9: "check this machine's clock",
+    10: "have the relay's certificate renewed, or check this machine's clock",
+    62: "use the name in its certificate as smtp.host",
+    64: "use the name in its certificate as smtp.host",  # an address in place of a name
+}
 GOODBYE_SECONDS = 5  # nothing depends on the answer to QUIT
 
 
@@ -34,6 +42,7 @@ class Relay:
     timeout: float = 600
     messages: int = 1000  # a connection carries
     dsn: bool = False  # ask for reports of failures and delays
+    patience: float = CONNECT_SECONDS  # until it has greeted
 
     @classmethod
     def of(cls, settings: SmtpSettings, folder: Path) -> Self:
@@ -106,13 +115,13 @@ def connect(relay: Relay) -> smtplib.SMTP:
             relay, "does not offer STARTTLS", 'try security = "tls", or "none" for a relay on loopback'
         ) from None
     except ssl.SSLCertVerificationError as fault:
-        mend = "use the name in its certificate as smtp.host, or trust its authority through SSL_CERT_FILE"
+        mend = CERTIFICATE_MENDS.get(fault.verify_code, "trust its authority through SSL_CERT_FILE")
         raise _fault(relay, f"certificate not accepted: {fault.verify_message}", mend) from None
     except ssl.SSLError as fault:
         mend = 'security = "tls" is for port 465, "starttls" for 587'
         raise _fault(relay, f"TLS failed ({fault.reason or fault})", mend) from None
-    except socket.gaierror:
-        raise _fault(relay, "no such host", "check smtp.host") from None
+    except socket.gaierror as fault:
+        raise _fault(relay, *UNKNOWN.get(fault.errno or 0, ("no such host", "check smtp.host"))) from None
     except ConnectionRefusedError:
         mend = "check smtp.host, smtp.port and that the relay runs"
         raise _fault(relay, "nothing answers there", mend, RelayBusyError) from None
@@ -126,16 +135,16 @@ def connect(relay: Relay) -> smtplib.SMTP:
     except (smtplib.SMTPException, OSError) as fault:
         kind = RelayBusyError if isinstance(fault, smtplib.SMTPServerDisconnected) else RelayError
         raise _fault(relay, f"connection failed ({fault})", "run again later", kind) from None
-    return _logged_in(session, relay)
+    return log_in(session, relay)
 
 
 def _greeted(relay: Relay) -> smtplib.SMTP:
     # Made only where it is used: reading the authorities takes as long as sending a hundred messages.
     context = None if relay.security == "none" else ssl.create_default_context()
     if relay.security == "tls":
-        session: smtplib.SMTP = smtplib.SMTP_SSL(relay.host, relay.port, timeout=CONNECT_SECONDS, context=context)
+        session: smtplib.SMTP = smtplib.SMTP_SSL(relay.host, relay.port, timeout=relay.patience, context=context)
     else:
-        session = smtplib.SMTP(relay.host, relay.port, timeout=CONNECT_SECONDS)
+        session = smtplib.SMTP(relay.host, relay.port, timeout=relay.patience)
     try:
         session.ehlo_or_helo_if_needed()
         if relay.security == "starttls":
@@ -166,7 +175,12 @@ def _wait_for(sock: socket.socket, relay: Relay) -> None:
         sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", int(whole), int(rest * 1_000_000)))
 
 
-def _logged_in(session: smtplib.SMTP, relay: Relay) -> smtplib.SMTP:
+def log_in(session: smtplib.SMTP, relay: Relay) -> smtplib.SMTP:
+    """Return a session that is logged in, where the relay has a user; one that is refused is closed.
+
+    Raises:
+        RelayError: with the reason and the mend.
+    """
     if relay.username is None:
         return session
     try:
@@ -175,7 +189,8 @@ def _logged_in(session: smtplib.SMTP, relay: Relay) -> smtplib.SMTP:
         session.close()
         later = 400 <= fault.smtp_code < 500  # noqa: PLR2004 - RFC 4954 section 6: 454 is the server's own trouble
         mend = "run again later" if later else "check smtp.username and smtp.password"
-        raise _fault(relay, f"refuses user {relay.username}: {_said(fault)}", mend) from None
+        known = known_mend(str(relay), _said(fault))
+        raise _fault(relay, f"refuses user {relay.username}: {_said(fault)}", known or mend) from None
     except smtplib.SMTPNotSupportedError:
         session.close()
         raise _fault(relay, "offers no login", "remove smtp.username, or check smtp.port and smtp.security") from None

@@ -20,7 +20,10 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validat
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from newsletter.errors import SettingsError, UsageError
+from newsletter.settings.notifying import NotifySettings
+from newsletter.settings.scheduling import ScheduleSettings
 from newsletter.settings.sending import DkimSettings, LimitSettings, RelaySettings, SmtpSettings
+from newsletter.settings.serving import BounceSettings, SignupSettings, WebSettings
 
 PREFIX = "NEWSLETTER_"
 CONFIG_NAME = "newsletter.toml"
@@ -33,6 +36,9 @@ SOURCE_KINDS = {
     "page:PATH": r"page:.+",
 }
 Policy = Literal["hold", "resend"]
+SHORTEST_SECRET = 16  # characters
+FEWEST_SIGNS = 6  # different ones among them
+OWN_HOSTS = {"localhost", "127.0.0.1", "::1"}
 
 
 def bundled(name: str) -> Path:
@@ -65,8 +71,10 @@ class Settings(BaseSettings):
         description="Feeds may lie on this machine or its network; without it only public hosts are asked.",
     )
     database_url: str = Field("sqlite:///var/newsletter.sqlite3", description="SQLAlchemy URL of the database.")
-    subscribers: Path | None = Field(
-        None, description="The subscriber list (.yaml or .csv); ./subscribers.yaml if present, else the example."
+    subscribers: str | None = Field(
+        None,
+        description='The subscriber list (.yaml or .csv), or "env:NAME", a variable that holds it;'
+        " ./subscribers.yaml if present, else the example.",
     )
     timezone: str = Field("UTC", description="The list's own IANA time zone; mails are dated in it.")
     base_url: str | None = Field(None, description="Public https address of the list's pages, if it has any.")
@@ -80,7 +88,8 @@ class Settings(BaseSettings):
     transport: str = Field("outbox:var/outbox", description='"outbox:PATH" (a Maildir) or "smtp".')
     smtp: SmtpSettings = SmtpSettings()
     relays: list[RelaySettings] = Field(
-        default_factory=list, description="Several relays, each a [[relays]] table; what one leaves out is as in smtp."
+        default_factory=list,
+        description='Several relays, each a "[[relays]]" table: a "weight", and the keys of "smtp" (its fallback).',
     )
     limits: LimitSettings = LimitSettings()
     dkim: DkimSettings = DkimSettings()
@@ -94,10 +103,14 @@ class Settings(BaseSettings):
         None, description="How papers are ordered; votes within a list day, settled across several if unset."
     )
     diversity: float = Field(
-        0.1, ge=0, le=1, description="Share of a paper's votes that may be passed over so that no topic fills the top."
+        0.1,
+        ge=0,
+        le=1,
+        description="Share of a paper's votes that may be passed over so that no topic fills the top; 0 is never.",
     )
     only_matches: bool = Field(
-        default=False, description="Readers with interests get matching papers alone, and no mail where none matches."
+        default=False,
+        description="Who has interests gets matching papers alone, and no mail where none matches.",
     )
     max_age_days: int = Field(
         3, ge=0, description="A live source's newest list may be this old, else nothing goes out."
@@ -109,7 +122,18 @@ class Settings(BaseSettings):
     in_doubt_network: Policy = Field("resend", description="... because the connection broke after the message.")
     in_doubt_power: Policy = Field("hold", description="... because the machine went down.")
     templates: Path | None = Field(None, description="Your own templates; a file here replaces the shipped one.")
+    schedule: ScheduleSettings = ScheduleSettings()
+    keep_days: int = Field(
+        365, ge=0, description="Who got an issue is forgotten after so many days, its sums are kept; 0 forgets nobody."
+    )
     secret_key: SecretStr | None = Field(None, description="Signs links and Message-IDs; made once and kept if unset.")
+    earlier_secret_keys: list[SecretStr] = Field(
+        default_factory=list, description="Keys of before, oldest first: links that they signed still work."
+    )
+    web: WebSettings = WebSettings()
+    signup: SignupSettings = SignupSettings()
+    bounces: BounceSettings = BounceSettings()
+    notify: NotifySettings = NotifySettings()
 
     @field_validator("sources", mode="before")
     @classmethod
@@ -165,12 +189,31 @@ class Settings(BaseSettings):
             raise ValueError("may hold small letters, digits, dots and hyphens only, like papers or papers.example.org")
         return value
 
+    @field_validator("subscribers")
+    @classmethod
+    def _file_or_variable(cls, value: str | None) -> str | None:
+        name = value.removeprefix("env:") if value and value.startswith("env:") else None
+        if name is not None and (not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) or name.upper().startswith(PREFIX)):
+            raise ValueError(f"{value!r} names no variable that may hold the list; write one such as env:SUBSCRIBERS")
+        return value
+
     @field_validator("transport")
     @classmethod
     def _known_transport(cls, value: str) -> str:
         if value != "smtp" and not re.fullmatch(r"outbox:.+", value):
             raise ValueError(f'{value!r} is no transport; write "smtp" or "outbox:PATH"')
         return value
+
+    @model_validator(mode="after")
+    def _public_links_are_hard_to_forge(self) -> "Settings":
+        secret = self.secret_key.get_secret_value() if self.secret_key else None
+        weak = secret is not None and (len(secret) < SHORTEST_SECRET or len(set(secret)) < FEWEST_SIGNS)
+        if weak and self.base_url and urlsplit(self.base_url).hostname not in OWN_HOSTS:
+            raise ValueError(
+                "secret_key is easy to guess, and links to base_url are signed with it; leave it out, or use what this"
+                " prints: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+            )
+        return self
 
     @model_validator(mode="after")
     def _relay_is_named(self) -> "Settings":
@@ -237,17 +280,36 @@ def load(config: Path | None = None, environ: Mapping[str, str] = os.environ) ->
     Raises:
         SettingsError: the file is missing or broken, or a setting is unknown or wrong.
     """
-    named = config or (Path(environ["NEWSLETTER_CONFIG"]) if environ.get("NEWSLETTER_CONFIG") else None)
+    named = config_path(config, environ)
     path = named or Path(CONFIG_NAME)
     if named and not named.is_file():
         raise SettingsError(f"{named}: there is no such file; check --config and NEWSLETTER_CONFIG")
     _check_variables(environ)
-    values = _read_toml(path) if path.is_file() else {}
+    values = read_toml(path) if path.is_file() else {}
     folder = path.absolute().parent if path.is_file() else Path.cwd()
+    return checked(values, path, environ), folder
+
+
+def checked(values: Mapping[str, Any], path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings that a file's values and the variables make.
+
+    Args:
+        values: what the file holds.
+        path: the file, for the message of a fault.
+        environ: the variables that a fault may name instead of the file.
+
+    Raises:
+        SettingsError: a setting is unknown or wrong.
+    """
     try:
-        return Settings(**values), folder
+        return Settings(**values)
     except ValidationError as fault:
         raise SettingsError("\n".join(_explain(fault, path, environ))) from None
+
+
+def config_path(config: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the file that the command line or NEWSLETTER_CONFIG names, if they do."""
+    return config or (Path(environ["NEWSLETTER_CONFIG"]) if environ.get("NEWSLETTER_CONFIG") else None)
 
 
 def names() -> Iterator[str]:
@@ -258,7 +320,12 @@ def names() -> Iterator[str]:
         yield name
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return what a settings file holds, unchecked.
+
+    Raises:
+        SettingsError: it cannot be read, or is no TOML.
+    """
     try:
         return tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as fault:

@@ -28,7 +28,7 @@ class SmtpSettings(RateSettings):
         "starttls", description="starttls and tls verify the certificate and never fall back; none is for loopback."
     )
     password_file: Path | None = Field(None, description="A file that holds the password, instead of it.")
-    connections: int = Field(1, ge=1, le=1000, description="Connections to the relay at once, a thread each.")
+    connections: int = Field(1, ge=1, le=1000, description="Connections to the relay at once.")
     messages: int = Field(1000, ge=1, description="Messages a connection carries before another is opened.")
     dsn: bool = Field(default=False, description="Ask the relay to report failures and delays (RFC 3461).")
     timeout: float = Field(600, gt=0, description="Seconds to wait for a reply (RFC 5321 4.5.3.2.6 asks for 600).")
@@ -46,7 +46,9 @@ class SmtpSettings(RateSettings):
         if self.password and self.password_file:
             raise ValueError("password and password_file are both set; keep one")
         if self.username and not (self.password or self.password_file):
-            raise ValueError("username is set and password is not; set NEWSLETTER_SMTP__PASSWORD, or password_file")
+            raise ValueError(
+                "username is set and password is not; set NEWSLETTER_SMTP__PASSWORD, password or password_file"
+            )
         return self
 
 
@@ -66,7 +68,8 @@ class LimitSettings(RateSettings):
     """How fast messages go, all together and by the readers' domain."""
 
     domains: dict[str, DomainLimit] = Field(
-        default_factory=dict, description='By domain, such as [limits.domains."gmail.com"].'
+        default_factory=dict,
+        description="The same by the readers' domain, and how many connections there: a table for each domain.",
     )
 
     @field_validator("domains")

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -15,22 +14,19 @@ from sqlalchemy import (
     Update,
     and_,
     bindparam,
-    cast,
-    column,
     exists,
     func,
-    literal_column,
     or_,
     select,
-    type_coerce,
     update,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
 from newsletter.models import Cause, Delivery, Format, Pick, State, Subscriber
 from newsletter.store.engine import Database
+from newsletter.store.rows import given_rows
 from newsletter.store.subscribers import COLUMNS as READERS
+from newsletter.store.subscribers import READS
 from newsletter.store.subscribers import from_row as reader_from
 from newsletter.store.tables import Moment, delivery, hold, subscriber
 
@@ -103,27 +99,13 @@ class Statements:
         self.settle = self._settling()
         self.enter = database.prepared(self._entering(list_id))
 
-    def _given(self, columns: Mapping[str, TypeEngine[Any]]) -> CTE:
-        """Return the rows of the parameter `rows` as a table of these columns."""
-        rows = bindparam("rows", type_=String())
-        sqlite = self._database.is_sqlite
-        listed = func.json_each(rows) if sqlite else func.jsonb_array_elements(cast(rows, JSONB))
-        value = listed.table_valued(column("value", JSONB), name="listed").c.value
-        cells = (value.op("->>", return_type=String())(literal_column(str(at))) for at in range(len(columns)))
-        typed = (  # SQLite keeps the types of JSON; PostgreSQL makes each a text
-            (type_coerce(cell, kind) if sqlite else cast(cell, kind)).label(name)
-            for cell, (name, kind) in zip(cells, columns.items(), strict=True)
-        )
-        # Read once and first: SQLite would otherwise go through all deliveries and look each up among these.
-        return select(*typed).cte("given").prefix_with("MATERIALIZED")
-
     def _theirs(self, given: CTE) -> ColumnElement[bool]:
         """The deliveries of the given rows, as long as their owner holds them."""
         row = and_(delivery.c.issue_key == given.c.issue, delivery.c.subscriber_id == given.c.id)
         return and_(self._mine, row, delivery.c.owner == given.c.owner, delivery.c.epoch == given.c.epoch)
 
     def _taking(self) -> Update:
-        given = self._given({"issue": String(), "id": Integer(), **CLAIMS})
+        given = given_rows(self._database, {"issue": String(), "id": Integer(), **CLAIMS})
         return (
             update(delivery)
             .where(self._mine, delivery.c.issue_key == given.c.issue, delivery.c.subscriber_id == given.c.id)
@@ -141,7 +123,7 @@ class Statements:
         )
 
     def _settling(self) -> Update:
-        given = self._given({**WHOSE, **RESTS})
+        given = given_rows(self._database, {**WHOSE, **RESTS})
         return (
             update(delivery)
             .where(self._theirs(given), in_states(MOVING))
@@ -150,10 +132,10 @@ class Statements:
 
     def _entering(self, list_id: str) -> Update:
         """Marks and settlements in one: a mark is a row that names a relay."""
-        given = self._given({**WHOSE, **RESTS, "relay": String()})
+        given = given_rows(self._database, {**WHOSE, **RESTS, "relay": String()})
         fresh = delivery.c.lease_until > bindparam("now", type_=Moment())
         held = exists().where(hold.c.list_id == list_id, hold.c.issue_key == given.c.issue)
-        reads = exists().where(subscriber.c.id == given.c.id, subscriber.c.active, subscriber.c.listed)
+        reads = exists().where(subscriber.c.id == given.c.id, READS)
         markable = and_(given.c.relay.is_not(None), in_states([State.CLAIMED]), fresh, ~held, reads)
         settled = {name: given.c[name] for name in RESTS}
         return (
@@ -165,14 +147,6 @@ class Statements:
                 lease_until=bindparam("the_lease", type_=Moment()),
             )
         )
-
-    def rows(self, rows: list[list[Any]]) -> str:
-        """Return rows as the parameter `rows`."""
-        return json.dumps(rows, ensure_ascii=False, default=self.moment)
-
-    def moment(self, value: datetime) -> str:
-        """Return a moment as this database keeps it."""
-        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f") + ("" if self._database.is_sqlite else "+00")
 
 
 def taken(one: Delivery) -> list[Any]:

@@ -87,6 +87,17 @@ class Database:
             with connection.begin():
                 yield connection
 
+    def scrub(self) -> None:
+        """Leave nothing of what was deleted or overwritten in the files of a SQLite database, its log among them.
+
+        What is freed is zeroed as it is freed (secure_delete); the log keeps the pages of before until it is emptied.
+        """
+        if self.path is None:
+            return
+        with self._explained(), self._writer, self._engine.connect() as connection:
+            connection.exec_driver_sql("COMMIT")  # a checkpoint needs to stand outside a transaction
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def note(self, statement: "Prepared", given: dict[str, Any]) -> int:
         """Run one statement in a transaction of its own, as `writing(durable=False)` would; return the rows it changed.
 
@@ -179,6 +190,11 @@ class Database:
             connection.detach()  # closed for good at the end, and the lock with it
             connection.execute(select(func.pg_advisory_lock(_lock_key(owner))))
             yield
+
+    def lock(self, connection: Connection, name: str) -> None:
+        """Wait until nobody else is in a transaction that asked for this name; a writer on SQLite is alone anyway."""
+        if not self.is_sqlite:
+            connection.execute(select(func.pg_advisory_xact_lock(_lock_key(name))))
 
     def absent(self, connection: Connection, owners: Iterable[str]) -> set[str]:
         """Return those of the owners on PostgreSQL who no longer show that they live; on SQLite nobody can tell."""

@@ -46,6 +46,13 @@ class IssueStore:
         with self._database.reading() as connection:
             return list(connection.scalars(statement.order_by(issue.c.frozen_at.desc(), issue.c.key.desc())))
 
+    def frozen_at(self, key: str) -> datetime:
+        """Return when a frozen issue was frozen."""
+        statement = select(issue.c.frozen_at).where(issue.c.list_id == self._list_id, issue.c.key == key)
+        with self._database.reading() as connection:
+            moment: datetime = connection.execute(statement).scalar_one()
+        return moment
+
     def carried(self, cadence: Cadence, *, but: str = "") -> frozenset[str]:
         """Return the keys of papers that issues of a cadence carried as entries; the issue `but` does not count."""
         statement = select(carried.c.paper_key).where(

@@ -7,10 +7,10 @@ count only while owner and epoch still match, so whoever slept past their lease 
 everything is safe to repeat; after it, only the relay's reply or a person can say what happened.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -20,7 +20,6 @@ from sqlalchemy import (
     Row,
     Select,
     and_,
-    case,
     exists,
     func,
     literal,
@@ -30,9 +29,11 @@ from sqlalchemy import (
 )
 
 from newsletter.models import Cadence, Cause, Delivery, Hold, HoldKind, Pick, Resolution, State, Subscriber, Tally
+from newsletter.store.audience import by_clock, lacking, queueing
 from newsletter.store.deliveries import COLUMNS, Statements, from_row, in_states, joined, marked, pair, settled, taken
 from newsletter.store.engine import Database
-from newsletter.store.tables import Moment, delivery, hold, subscriber
+from newsletter.store.rows import as_rows, as_text
+from newsletter.store.tables import Moment, delivery, hold
 from newsletter.store.tables import issue as frozen
 
 UNSETTLED = [State.QUEUED, State.DEFERRED, State.CLAIMED, State.SENDING, State.IN_DOUBT]
@@ -40,6 +41,7 @@ LEASE = timedelta(minutes=15)
 LEFT = "left the list before this copy was sent"
 NO_MATCH = "no paper of this issue matches the reader's interests"
 
+Wish = tuple[str | None, int | None]  # a reader's zone and hour, as they are kept
 Choose = Callable[[Subscriber], tuple[Pick, ...]]
 Doubted = Callable[[Delivery, Cause], Delivery]
 
@@ -63,6 +65,9 @@ class Ledger:
     def freeze(self, issue: str, cadence: Cadence, due_at: datetime, lanes: Iterable[str] = ()) -> int:
         """Queue a copy for every active reader of this cadence who has none yet; return how many were added.
 
+        Copies that are queued for a later hour become due as well. Of an issue whose copies are forgotten nobody can
+        tell who has one, so nothing of it is queued again.
+
         One durable INSERT ... SELECT: a crash leaves all or nothing, and a second call adds only who joined since.
 
         Args:
@@ -71,28 +76,37 @@ class Ledger:
             due_at: the moment its mails are dated.
             lanes: the domains that keep a pace of their own, whose copies are then claimed apart.
         """
-        its_own = [(subscriber.c.key.endswith(f"@{domain}", autoescape=True), domain) for domain in lanes]
-        values = {
-            delivery.c.list_id: literal(self._list_id),
-            delivery.c.issue_key: literal(issue),
-            delivery.c.subscriber_id: subscriber.c.id,
-            delivery.c.state: literal(State.QUEUED.value),
-            delivery.c.due_at: literal(due_at, Moment),
-            delivery.c.attempts: literal(0),
-            delivery.c.doubts: literal(0),
-            delivery.c.epoch: literal(0),
-            delivery.c.lane: case(*its_own, else_=literal("")) if its_own else literal(""),
-        }
-        readers = select(*values.values()).where(
-            subscriber.c.list_id == self._list_id,
-            subscriber.c.cadence == cadence.value,
-            subscriber.c.active,
-            subscriber.c.listed,
-        )
-        columns = [column.name for column in values]
+        early = update(delivery).where(self._of(issue), in_states([State.QUEUED]), delivery.c.due_at > due_at)
         with self._database.writing() as connection:
-            statement = self._database.insert(delivery).from_select(columns, readers).on_conflict_do_nothing()
-            return int(connection.execute(statement).rowcount)
+            connection.execute(early.values(due_at=due_at))
+            readers = lacking(self._list_id, issue, cadence, due_at.date())
+            queue = queueing(self._database, self._list_id, issue, readers, literal(due_at, Moment), lanes)
+            return int(connection.execute(queue).rowcount)
+
+    def freeze_by_clock(
+        self, issue: str, cadence: Cadence, day: date, dues: Mapping[Wish, datetime], lanes: Iterable[str] = ()
+    ) -> int:
+        """Queue a copy for every active reader of this cadence who has none yet, each due at their own moment.
+
+        Args:
+            issue: the issue.
+            cadence: whose it is.
+            day: the slot's date; who has paused for it is left out.
+            dues: the moment by zone and hour; readers with others are left out.
+            lanes: as in `freeze`.
+
+        Returns:
+            How many were added. Where nobody lacks a copy nothing is written.
+        """
+        readers, due_at = by_clock(self._database, lacking(self._list_id, issue, cadence, day))
+        cells = ((zone or "", -1 if hour is None else hour, moment) for (zone, hour), moment in dues.items())
+        rows = {"rows": as_rows(self._database, cells)}
+        with self._database.reading() as connection:
+            if connection.execute(readers.limit(1), rows).first() is None:
+                return 0
+        queue = queueing(self._database, self._list_id, issue, readers, due_at, lanes)
+        with self._database.writing() as connection:
+            return int(connection.execute(queue, rows).rowcount)
 
     def lanes(self, issue: str) -> list[str]:
         """Return the lanes in which an issue has copies; the empty one is everybody's."""
@@ -131,7 +145,7 @@ class Ledger:
                 rows = self._due(connection, issue, lane, limit, now, relays)
                 decided = [_decide(row, claimant, choose) for row in rows]
                 if decided:
-                    cells = self._statements.rows([taken(one) for one, _ in decided])
+                    cells = as_rows(self._database, [taken(one) for one, _ in decided])
                     lease = {"the_boot": claimant.boot_id, "the_lease": now + LEASE}
                     connection.execute(self._statements.take, {"rows": cells} | lease)
             claimed = [(one, reader) for one, reader in decided if one.state is State.CLAIMED]
@@ -149,8 +163,9 @@ class Ledger:
         again = mine.where(delivery.c.next_attempt_at <= now, _again(relays)).order_by(delivery.c.next_attempt_at)
         rows = list(connection.execute(again.limit(limit)))
         if len(rows) < limit:
-            fresh = mine.where(delivery.c.state == State.QUEUED.value).order_by(delivery.c.subscriber_id)
-            rows += connection.execute(fresh.limit(limit - len(rows)))
+            fresh = mine.where(delivery.c.state == State.QUEUED.value, delivery.c.due_at <= now)
+            in_order = fresh.order_by(delivery.c.due_at, delivery.c.subscriber_id)
+            rows += connection.execute(in_order.limit(limit - len(rows)))
         return rows
 
     def enter(self, marks: Sequence[tuple[Delivery, str]], settlements: Sequence[Delivery], now: datetime) -> bool:
@@ -167,8 +182,8 @@ class Ledger:
         settlements survive a power loss (claims do): see `recover`.
         """
         rows = [marked(one, relay) for one, relay in marks] + [[*settled(one), None] for one in settlements]
-        lease = {"now": self._statements.moment(now), "the_lease": self._statements.moment(now + LEASE)}
-        given = {"rows": self._statements.rows(rows)} | lease
+        lease = {"now": as_text(self._database, now), "the_lease": as_text(self._database, now + LEASE)}
+        given = {"rows": as_rows(self._database, rows)} | lease
         return self._database.note(self._statements.enter, given) == len(rows)
 
     def settle(self, deliveries: Sequence[Delivery], now: datetime) -> None:
@@ -215,7 +230,7 @@ class Ledger:
                     back.append(doubted(one, Cause.PROCESS))
                 else:
                     back.append(one.unclaimed(now))
-            cells = self._statements.rows([settled(one) for one in back])
+            cells = as_rows(self._database, [settled(one) for one in back])
             connection.execute(self._statements.settle, {"rows": cells})
         return len(rows)
 
@@ -255,6 +270,16 @@ class Ledger:
         with self._database.reading() as connection:
             return list(connection.scalars(statement.order_by(frozen.c.frozen_at, frozen.c.key)))
 
+    def due(self, now: datetime) -> list[str]:
+        """Return the issues of which a copy may go out now, or was left in hand by a dead sender; oldest first."""
+        queued = and_(in_states([State.QUEUED]), delivery.c.due_at <= now)
+        again = delivery.c.next_attempt_at <= now
+        some = (queued, again, in_states([State.CLAIMED, State.SENDING]))
+        moves = or_(*(exists().where(self._of(frozen.c.key), one) for one in some))
+        statement = select(frozen.c.key).where(frozen.c.list_id == self._list_id, moves, ~self._held(frozen.c.key))
+        with self._database.reading() as connection:
+            return list(connection.scalars(statement.order_by(frozen.c.frozen_at, frozen.c.key)))
+
     def in_doubt(self) -> list[str]:
         """Return the issues with copies in doubt, oldest first."""
         doubtful = exists().where(self._of(frozen.c.key), in_states([State.IN_DOUBT]))
@@ -277,14 +302,17 @@ class Ledger:
         return moment
 
     def tally(self, issue: str) -> Tally:
-        """Return the sums of an issue."""
+        """Return the sums of an issue, also of one whose copies are forgotten."""
         mine = and_(self._of(issue), in_states(State))  # as the index has it
         states = select(delivery.c.state, func.count()).where(mine).group_by(delivery.c.state)
         doubt = delivery.c.state == State.IN_DOUBT.value
         causes = select(delivery.c.cause, func.count()).where(mine, doubt).group_by(delivery.c.cause)
         holds = select(hold.c.kind, hold.c.reason).where(hold.c.list_id == self._list_id, hold.c.issue_key == issue)
+        kept = select(frozen.c.sums).where(frozen.c.list_id == self._list_id, frozen.c.key == issue)
         with self._database.reading() as connection:
-            counts = {State(name): number for name, number in connection.execute(states)}
+            sums: dict[str, int] = connection.scalar(kept) or {}
+            counts = {State(name): number for name, number in sums.items()}
+            counts = counts or {State(name): number for name, number in connection.execute(states)}
             by_cause = {Cause(name): number for name, number in connection.execute(causes)}
             held = connection.execute(holds).one_or_none()
         return Tally.of(issue, counts, by_cause, Hold(HoldKind(held.kind), held.reason) if held else None)
@@ -298,12 +326,35 @@ class Ledger:
             result = connection.execution_options(yield_per=500).execute(statement.order_by(delivery.c.subscriber_id))
             yield from map(pair, result)
 
+    def newest(self, number: int) -> list[str]:
+        """Return the keys of so many issues, the newest first."""
+        keys = select(frozen.c.key).where(frozen.c.list_id == self._list_id).order_by(frozen.c.frozen_at.desc())
+        with self._database.reading() as connection:
+            return list(connection.scalars(keys.limit(number)))
+
+    def newest_copies(self, issues: int) -> Iterator[tuple[str, int]]:
+        """Yield issue and subscriber of the copies of so many issues, those of the newest first."""
+        keys = self.newest(issues)
+        with self._database.reading() as connection:
+            for key in keys:
+                rows = connection.execution_options(yield_per=1000).execute(
+                    select(delivery.c.subscriber_id).where(self._of(key))
+                )
+                yield from ((key, number) for (number,) in rows)
+
     def find(self, issue: str, subscriber_id: int) -> Delivery | None:
         """Return one reader's copy of an issue, or None if none was queued."""
         mine = joined(self._list_id, issue).where(delivery.c.subscriber_id == subscriber_id)
         with self._database.reading() as connection:
             row = connection.execute(mine).one_or_none()
         return from_row(row) if row else None
+
+    def of_reader(self, subscriber_id: int) -> Iterator[Delivery]:
+        """Yield one reader's copies of all issues, by issue."""
+        mine = and_(delivery.c.list_id == self._list_id, delivery.c.subscriber_id == subscriber_id)
+        with self._database.reading() as connection:
+            for row in connection.execute(select(*COLUMNS).where(mine).order_by(delivery.c.issue_key)):
+                yield from_row(row)
 
     def _of(self, issue: str | ColumnElement[str]) -> ColumnElement[bool]:
         return and_(delivery.c.list_id == self._list_id, delivery.c.issue_key == issue)
@@ -321,9 +372,9 @@ def _again(relays: Collection[str]) -> ColumnElement[bool]:
 
 def _decide(row: Row[Any], claimant: Claimant, choose: Choose) -> tuple[Delivery, Subscriber]:
     one, reader = pair(row)
-    if not reader.active and one.state is State.IN_DOUBT:
+    if not reader.reads and one.state is State.IN_DOUBT:
         return one._replace(next_attempt_at=None), reader  # it may have arrived: only its resend is off
-    if not reader.active:
+    if not reader.reads:
         return one._replace(state=State.SUPPRESSED, reply=LEFT), reader
     fresh = one.choice is None
     choice, kind = (choose(reader), reader.preferences.format) if fresh else (one.choice, one.format)

@@ -99,10 +99,69 @@ subscriber = Table(
     Column("format", String, nullable=False),
     Column("papers", Integer),  # how many the reader wants told; none is the list's own number
     Column("only_matches", Boolean),  # no papers beside those with the reader's words; none is the list's own rule
+    Column("paused_until", Date),  # nothing before that day
     Column("active", Boolean, nullable=False),
-    Column("origin", String, nullable=False),  # where the row came from: "file" or "import"
+    Column("standing", String, nullable=False, server_default="active"),  # models.Standing
+    Column("stood_at", Moment),  # since when; unknown for who was there before this was kept
+    Column("origin", String, nullable=False),  # where the row came from: "file", "import" or "web"
+    Column("line", String),  # a digest of its line in the file: what a reader chose stays until the line changes
     Column("listed", Boolean, nullable=False),  # false once its line is gone from the file
     UniqueConstraint("list_id", "key"),
+    Index("subscriber_by_standing", "list_id", "standing"),
+)
+
+# What a person or the operator decided about being on the list: the proof of consent.
+consent = Table(
+    "consent",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("list_id", String, nullable=False),
+    Column("subscriber_id", ForeignKey("subscriber.id"), nullable=False, index=True),
+    Column("event", String, nullable=False),  # models.Event
+    Column("at", Moment, nullable=False),
+    Column("client", String, nullable=False),  # a keyed hash of the network address it came from; empty for us
+    Column("words", Text, nullable=False),  # what the person agreed to, or the reason they gave
+)
+
+# Who asked to be forgotten: a keyed hash of the address, so that no import brings it back.
+forgotten = Table(
+    "forgotten",
+    metadata,
+    Column("list_id", String, primary_key=True),
+    Column("mark", String, primary_key=True),
+    Column("at", Moment, nullable=False),
+)
+
+# A mail to one person that is no issue: please confirm, you are on the list already, welcome.
+notice = Table(
+    "notice",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("list_id", String, nullable=False),
+    Column("key", String, nullable=False),  # what it is sent once for
+    Column("subscriber_id", ForeignKey("subscriber.id"), nullable=False, index=True),
+    Column("kind", String, nullable=False),  # models.NoticeKind
+    Column("state", String, nullable=False),  # as a delivery's
+    Column("queued_at", Moment, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("owner", String),
+    Column("lease_until", Moment),
+    Column("reply", Text),
+    UniqueConstraint("list_id", "key"),
+    Index("notice_in_order", "list_id", "state", "due_at"),
+    Index("notice_by_age", "list_id", "kind", "queued_at"),
+)
+
+# What came back of a reader's copies, each once: `source` is the issue whose copy was refused, or the report's digest.
+bounce = Table(
+    "bounce",
+    metadata,
+    Column("list_id", String, primary_key=True),
+    Column("subscriber_id", ForeignKey("subscriber.id"), primary_key=True),
+    Column("source", String, primary_key=True),
+    Column("kind", String, nullable=False),  # models.ReportKind
+    Column("why", Text, nullable=False),
+    Column("at", Moment, nullable=False),
 )
 
 issue = Table(
@@ -112,6 +171,7 @@ issue = Table(
     Column("key", String, primary_key=True),
     Column("content", JSON, nullable=False),
     Column("frozen_at", Moment, nullable=False),
+    Column("sums", JSON(none_as_null=True)),  # copies by state, once the copies themselves are forgotten
 )
 
 # What an editor wrote for an issue that is still to come: `subject`, `preheader` or `note`.
@@ -124,7 +184,22 @@ wording = Table(
     Column("words", Text, nullable=False),
 )
 
-# A slot that got no issue, and why.
+# A date on which an issue is due by itself, decided once by whoever came first.
+slot = Table(
+    "slot",
+    metadata,
+    Column("list_id", String, primary_key=True),
+    Column("cadence", String, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("start", Date),  # the period that its issue tells of
+    Column("end", Date),
+    Column("reason", Text, nullable=False),  # why it gets no issue
+    Column("missed", Boolean, nullable=False),  # nobody was there when it was due, nor soon after
+    Column("covered", Date),  # the last list day that is done with
+    Column("decided_at", Moment, nullable=False),
+)
+
+# An issue that was wanted and could not be made, and why.
 skipped = Table(
     "skipped",
     metadata,
@@ -132,6 +207,27 @@ skipped = Table(
     Column("issue_key", String, primary_key=True),
     Column("reason", Text, nullable=False),
     Column("skipped_at", Moment, nullable=False),
+)
+
+# A source as it answered last, and the newest list day that it ever told of.
+source = Table(
+    "source",
+    metadata,
+    Column("list_id", String, primary_key=True),
+    Column("name", String, primary_key=True),  # its spec in the settings
+    Column("read_at", Moment, nullable=False),
+    Column("newest", Date),
+)
+
+# What the operator is to be told of: since when it goes wrong, and when they were told last.
+alarm = Table(
+    "alarm",
+    metadata,
+    Column("list_id", String, primary_key=True),
+    Column("cause", String, primary_key=True),
+    Column("since", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+    Column("told_at", Moment),
 )
 
 # What an editor decided about a paper.
@@ -189,7 +285,7 @@ delivery = Table(
     Column("relay", String),  # which relay had it when its dot was written
     ForeignKeyConstraint(["list_id", "issue_key"], ["issue.list_id", "issue.key"]),
     # The state before the issue: what still moves is found without looking at a year of what is sent.
-    Index("delivery_in_order", "list_id", "state", "issue_key", "lane", "subscriber_id"),
+    Index("delivery_in_order", "list_id", "state", "issue_key", "lane", "due_at", "subscriber_id"),
 )
 # Few wait for another attempt: they are found without looking at the many that do not.
 Index(

@@ -1,16 +1,17 @@
 """The subscriber list as a file: YAML written by hand, or CSV out of a spreadsheet.
 
 A fault is one line, `PATH:LINE: FIELD: what is wrong; the mend`, and the faults of a file are told together. Both
-formats are first turned into plain records with a line for each value, and then pass the same checks.
+formats are first turned into plain records with a line for each value, and then pass the same checks. A list that a
+variable holds is read alike, but its faults show nothing of what stands in it.
 """
 
 import codecs
 import csv
-import io
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, LiteralString, NamedTuple
 
@@ -19,15 +20,24 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from newsletter.errors import SubscribersError
-from newsletter.models import Cadence, Format, Preferences, Subscriber
+from newsletter.models import Cadence, Format, Preferences, Standing, Subscriber
+from newsletter.subscribers.columns import cleaned, field_of, read_cell, read_words, status_of
 from newsletter.subscribers.faults import Fault, one_line, refusal, told, zones
+from newsletter.subscribers.held import Held
 
 BOM = "\ufeff"  # Windows editors and spreadsheets begin UTF-8 files with it
 LONGEST_NAME = 200  # characters
 LONGEST_ADDRESS = 254  # characters: RFC 5321 section 4.5.3.1.3 allows 256 with the angle brackets
 DEEPEST = 20  # levels of YAML; a list of subscribers needs five
 YAML_FORBIDS = re.compile(r"[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # YAML 1.1 section 4.1
+# Addresses of which email-validator says the same: its special-use domains do not end in these few common ones.
+PLAIN_ADDRESS = re.compile(
+    r"(?=.{1,64}@)[A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+)*@(?:[A-Za-z0-9]{2,40}\.){1,3}(?:com|org|net|edu|io|de|fr|uk)",
+    re.ASCII,
+)
+YAML_BEGINS = re.compile(r"^(\ufeff)?subscribers[ \t]*:", re.MULTILINE)
 LINE_BREAK = re.compile(r"\r\n|\r|\n")
+LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")  # with its break
 
 # libyaml reads several times faster than the parser in Python; both name the same lines.
 LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
@@ -41,44 +51,79 @@ class Roster:
     duplicates: tuple[str, ...]
 
 
-def read_roster(path: Path) -> Roster:
-    """Read a subscriber file, `.yaml`, `.yml` or `.csv`, in UTF-8 with or without a byte order mark.
+def read_roster(path: Path | Held) -> Roster:
+    """Read a subscriber file, `.yaml`, `.yml` or `.csv`, in UTF-8 with or without a byte order mark; or a held list.
 
     Raises:
         SubscribersError: the file cannot be read, or something in it is wrong: one line per fault.
     """
+    if isinstance(path, Held):
+        return _read_held(path)
     parse = {".yaml": parse_yaml, ".yml": parse_yaml, ".csv": parse_csv}.get(path.suffix.lower())
     if parse is None:
         raise refusal(f"{path}", "is neither YAML nor CSV by its name; give it the ending .yaml, .yml or .csv")
     return parse(_decoded(_content(path), path), str(path))
 
 
-def parse_yaml(text: str, where: str) -> Roster:
+def mentions(path: Path | Held, address: str) -> bool:
+    """Whether an address stands in a list, wherever in it, in whatever case."""
+    text = path.text() or "" if isinstance(path, Held) else path.read_text("utf-8", "replace")
+    return address.strip().casefold() in text.casefold()
+
+
+def _read_held(held: Held) -> Roster:
+    text = held.text()
+    if text is None:
+        raise refusal(f"{held}", "there is no such variable; put the list into it, as YAML or CSV text")
+    parse = parse_yaml if YAML_BEGINS.search(text) else parse_csv
+    return parse(text, str(held), discreet=True)
+
+
+def parse_yaml(text: str, where: str, *, discreet: bool = False) -> Roster:
     """Read YAML: under `subscribers:` a list of addresses, or of mappings with an `address`.
 
-    `where` names the file in faults and warnings. Aliases and tags are refused: a list of people needs neither.
+    `where` names the file in faults and warnings; `discreet` ones repeat nothing of what stands in it. Aliases and tags
+    are refused: a list of people needs neither.
 
     Raises:
         SubscribersError: something is wrong: one line per fault.
     """
     faults: list[Fault] = []
-    return _roster(_yaml_records(_composed(text.removeprefix(BOM), where), faults), faults, where)
+    records = _yaml_records(_composed(text.removeprefix(BOM), where), faults)
+    return _roster(records, faults, where, discreet=discreet)
 
 
-def parse_csv(text: str, where: str) -> Roster:
+def parse_csv(text: str, where: str, *, discreet: bool = False) -> Roster:
     """Read CSV: a header with `address` or `email`, then a row for each subscriber; unknown columns are ignored.
 
-    `where` names the file in faults and warnings. The separator is the most frequent of comma, semicolon and tab in the
-    header.
+    `where` and `discreet` are as for YAML. The separator is the most frequent of comma, semicolon and tab in
+    the header.
 
     Raises:
         SubscribersError: something is wrong: one line per fault.
     """
     faults: list[Fault] = []
-    return _roster(_csv_records(text.removeprefix(BOM), faults), faults, where)
+    return _roster(_csv_records(text.removeprefix(BOM), faults), faults, where, discreet=discreet)
+
+
+def one_subscriber(values: dict[str, Any]) -> Subscriber:
+    """Return the subscriber of one record, checked as a line of a file is.
+
+    Raises:
+        SubscribersError: something is wrong: one line per fault.
+    """
+    record = _Record({name: value for name, value in values.items() if value is not None}, {(): 1})
+    try:
+        return _Written.model_validate(record.values).subscriber()
+    except ValidationError as invalid:
+        lines = told(list(_faults_of(record, invalid)), "")
+        raise SubscribersError("\n".join(line.removeprefix(":1: ") for line in lines)) from None
 
 
 def _address(value: str) -> str:
+    if PLAIN_ADDRESS.fullmatch(value):  # what most addresses are; the whole check takes ten times as long
+        name, _, domain = value.rpartition("@")
+        return f"{name}@{domain.lower()}"
     from email_validator import validate_email
 
     try:
@@ -92,9 +137,11 @@ def _address(value: str) -> str:
 
 
 def _text(value: str) -> str:
-    if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in value.strip()):
+    text = value.strip()
+    # What is printable holds none of these; to ask so is thirty times quicker than to look at each character.
+    if not text.isprintable() and any(unicodedata.category(one) in {"Cc", "Cs", "Zl", "Zp"} for one in text):
         raise PydanticCustomError("control_character", "")
-    return value.strip()
+    return text
 
 
 def _zone(value: str) -> str:
@@ -112,6 +159,13 @@ def _number(pattern: str, kind: LiteralString) -> BeforeValidator:
         return int(value)
 
     return BeforeValidator(read)
+
+
+def _day(value: object) -> date:
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else date.fromisoformat("")
+    except ValueError:
+        raise PydanticCustomError("day", "") from None
 
 
 _Text = Annotated[str, AfterValidator(_text)]
@@ -138,6 +192,8 @@ class _Written(BaseModel):
     interests: _Interests | None = None
     format: Format | None = None
     only_matches: bool | None = None
+    paused_until: Annotated[date, BeforeValidator(_day)] | None = None
+    status: Standing | None = None
     active: bool | None = None
 
     def subscriber(self) -> Subscriber:
@@ -151,9 +207,15 @@ class _Written(BaseModel):
             format=self.format or Format.HTML,
             papers=self.papers,
             only_matches=self.only_matches,
+            paused_until=self.paused_until,
         )
-        active = self.active is not False
-        return Subscriber(address=self.address, name=self.name or None, preferences=preferences, active=active)
+        return Subscriber(
+            address=self.address,
+            name=self.name or None,
+            preferences=preferences,
+            active=self.active is not False,
+            standing=self.status or Standing.ACTIVE,
+        )
 
 
 _Place = tuple[int | str, ...]  # the way to a value inside a subscriber, as pydantic's `loc`; () is the subscriber
@@ -167,7 +229,7 @@ class _Record(NamedTuple):
         return self.lines.get(place, self.lines[()])
 
 
-def _roster(records: Iterable[_Record], faults: list[Fault], where: str) -> Roster:
+def _roster(records: Iterable[_Record], faults: list[Fault], where: str, *, discreet: bool) -> Roster:
     """Check the records, and raise what is wrong with them and with the file's form; drawing them fills `faults`."""
     readers: dict[str, tuple[int, Subscriber]] = {}
     duplicates: list[str] = []
@@ -180,10 +242,12 @@ def _roster(records: Iterable[_Record], faults: list[Fault], where: str) -> Rost
         line = record.line(("address",))
         first, known = readers.setdefault(reader.key, (line, reader))
         if known is not reader:
-            warning = f"{where}:{line}: {reader.address} is already on line {first}; this one is ignored"
+            who = "its address" if discreet else reader.address
+            warning = f"{where}:{line}: {who} is already on line {first}; this one is ignored"
             duplicates.append(one_line(warning))
     if faults:
-        raise SubscribersError("\n".join(told(faults, where)))
+        fields = {*_Written.model_fields, *_Interests.model_fields, "subscribers"}
+        raise SubscribersError("\n".join(told([one.hidden(fields) for one in faults] if discreet else faults, where)))
     return Roster(tuple(reader for _, reader in readers.values()), tuple(duplicates))
 
 
@@ -199,7 +263,9 @@ def _faults_of(record: _Record, invalid: ValidationError) -> Iterator[Fault]:
 def _choices(place: _Place, kind: str) -> Collection[str]:
     if kind == "extra_forbidden":
         return (_Written if len(place) == 1 else _Interests).model_fields
-    return {"period": tuple(Cadence), "format": tuple(Format), "timezone": zones()}.get(str(place[0]), ())
+    statuses = tuple(one for one in Standing if one is not Standing.ERASED)
+    choices = {"period": tuple(Cadence), "format": tuple(Format), "status": statuses, "timezone": zones()}
+    return choices.get(str(place[0]), ())
 
 
 def _composed(text: str, where: str) -> yaml.Node | None:
@@ -301,7 +367,7 @@ def _line(node: Any) -> int:
 def _csv_records(text: str, faults: list[Fault]) -> Iterator[_Record]:
     rows = _rows(text, faults)
     line, header = next(rows, (1, []))
-    columns = [_column(title) for title in header]
+    columns, status = [_column(title) for title in header], status_of(header)
     faults.extend(Fault(line, name, "duplicate_column") for name in {*columns} if name and columns.count(name) > 1)
     if "address" not in columns and not faults:
         faults.append(Fault(line, "address", "no_address_column"))
@@ -311,8 +377,9 @@ def _csv_records(text: str, faults: list[Fault]) -> Iterator[_Record]:
         if any(cells[len(columns) :]):
             faults.append(Fault(line, "", "surplus"))
         else:
-            values = {name: cell for name, cell in zip(columns, cells, strict=False) if name and cell}
-            interests = {name: values.pop(name).split(";") for name in _Interests.model_fields if name in values}
+            given = {name: cell for name, cell in zip(columns, cells, strict=False) if name and cell}
+            values: dict[str, Any] = {**cleaned(given, status)}
+            interests = {name: read_words(values.pop(name)) for name in _Interests.model_fields if name in values}
             yield _Record({**values, "interests": interests}, {(): line})
 
 
@@ -323,11 +390,13 @@ def _rows(text: str, faults: list[Fault]) -> Iterator[tuple[int, list[str]]]:
         return
     header = LINE_BREAK.split(text.lstrip("\r\n"), maxsplit=1)[0]
     separator = max(",;\t", key=header.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
+    # Not a StringIO, which takes four bytes for each character of a file that may hold a million rows.
+    lines = (found[0] for found in LINE.finditer(text))
+    reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=True)
     line = 1
     try:
         for row in reader:
-            cells = [cell.strip() for cell in row]
+            cells = [read_cell(cell) for cell in row]
             if any(cells):
                 yield line, cells
             line = reader.line_num + 1
@@ -338,10 +407,7 @@ def _rows(text: str, faults: list[Fault]) -> Iterator[tuple[int, list[str]]]:
 
 def _column(title: str) -> str:
     """Return the field that a column fills, or nothing for a column of no concern here."""
-    name = title.casefold()
-    if name == "email":
-        return "address"
-    return name if name in (_Written.model_fields | _Interests.model_fields) and name != "interests" else ""
+    return field_of(title, [name for name in (_Written.model_fields | _Interests.model_fields) if name != "interests"])
 
 
 def _content(path: Path) -> bytes:

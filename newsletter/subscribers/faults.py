@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 from newsletter.errors import SubscribersError
 
 MOST_FAULTS_TOLD = 20
-LONGEST_QUOTE = 60  # characters of a wrong value that a fault repeats
+LONGEST_QUOTE = 45  # characters of a wrong value that a fault repeats
 
 # What is wrong and the mend, by kind: pydantic's error types and our own. `{near}` is "did you mean ...?".
 SAYS = {
@@ -18,6 +18,7 @@ SAYS = {
     "bool_parsing": "{given} is neither true nor false; write one of the two",
     "bool_type": "{given} is neither true nor false; write one of the two",
     "control_character": "{given} holds a line break or control character; remove it",
+    "day": "{given} is no day; write one such as 2026-03-01",
     "duplicate_column": "two columns of this name (email is another name for address); keep one",
     "duplicate_key": "is here twice, first on line {first}; keep one",
     "empty": "there is no value; write one",
@@ -54,7 +55,19 @@ class Fault(NamedTuple):
     details: Mapping[str, object] = {}
     choices: Collection[str] = ()
 
+    def hidden(self, known: Collection[str]) -> "Fault":
+        """Return it without what the file's writer wrote, for logs that strangers read; `known` are names of fields."""
+        details = dict(self.details) | ({"reason": "it is not shown"} if "reason" in self.details else {})
+        field = self.field if self.field in known else ""
+        return self._replace(field=field, given=None if self.given is None else HIDDEN, details=details)
 
+
+class _Hidden:
+    def __str__(self) -> str:
+        return ""  # no word to guess from what was meant
+
+
+HIDDEN = _Hidden()
 zones = cache(available_timezones)
 
 
@@ -86,7 +99,13 @@ def _listed(choices: list[str]) -> str:
 
 
 def _quoted(value: object) -> str:
-    kinds = {dict: "a mapping", list: "a list", bool: "an unquoted true or false", type(None): "nothing"}
+    kinds = {
+        _Hidden: "the value",
+        dict: "a mapping",
+        list: "a list",
+        bool: "an unquoted true or false",
+        type(None): "nothing",
+    }
     return kinds.get(type(value)) or repr(_short(str(value)))
 
 

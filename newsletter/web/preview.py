@@ -171,7 +171,7 @@ def _shown(name: str) -> Proof:
 
 def _note(reader: Any) -> str:
     notes = [
-        "" if reader.active else "not active",
+        "" if reader.reads else "not active",
         "plain text" if reader.preferences.format == "text" else "",
         "" if reader.preferences.cadence == "daily" else f"{reader.preferences.cadence} issue",
     ]

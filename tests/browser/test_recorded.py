@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser
 
 from newsletter import copies, pipeline
@@ -20,14 +21,15 @@ PLACES = """() => [...document.querySelectorAll('h2.title-lead, p.sentence-lead'
 })"""
 
 
+@pytest.mark.parametrize("nth", [5, pytest.param(1, marks=pytest.mark.slow)])
 def test_the_first_screen_shows_the_lead_and_the_start_of_its_sentence(
-    browser: Browser, shared: Path, tmp_path: Path
+    browser: Browser, shared: Path, tmp_path: Path, nth: int
 ) -> None:
     settings = Settings(sources=[f"file:{shared / 'hf_daily_papers'}"], database_url="sqlite://")
     parts = build(settings, tmp_path)
     [source] = parts.sources
     days = list(source.days(parts.clock().date()))
-    for day in days:
+    for day in days[::nth]:
         issue = pipeline.prepare(parts, daily(day), remember=False)
         assert isinstance(issue, Issue)
         html = copies.compile_issue(parts, issue).page(choose(issue, Preferences())).html

@@ -102,6 +102,15 @@ def test_without_pages_nothing_leads_to_a_host_of_ours() -> None:
     assert "mailto:news@example.org?subject=unsubscribe%20" in html
 
 
+def test_a_page_for_everybody_holds_nothing_of_a_reader() -> None:
+    made = page(an_issue())
+    for part in (made.html, made.text):
+        assert "You get this because" not in part
+        assert "/unsubscribe/" not in part
+        assert "View in browser" not in part
+        assert "1 Example Street" in part
+
+
 def test_an_issue_is_rendered_once_however_many_readers_and_choices_there_are() -> None:
     class Counting(Templates):
         rendered = 0

@@ -18,9 +18,9 @@ TEMPLATES = Templates([bundled("templates")])
 CONFIRM = "https://news.example.org/confirm/abc.def"
 IMPRINT = Imprint("Trending <Papers>", "1 Example Street")
 NOTICES = [
-    confirmation(IMPRINT, CONFIRM, days=3),
+    confirmation(IMPRINT, CONFIRM, hours=24 * 3),
     welcome(IMPRINT, "news@example.org", rhythm="every weekday at 8", papers=("Lenses & <mirrors>",)),
-    failure(IMPRINT, "source huggingface: answered 503", "Try again in an hour.", at=NOON),
+    failure(IMPRINT, ["source huggingface: answered 503; try again in an hour"], at=NOON),
 ]
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from newsletter.models import Cadence, Issue, Period, Wording
@@ -87,6 +87,12 @@ def test_a_preheader_has_40_to_110_characters_whatever_the_titles(titles: list[s
     assert 40 <= len(preheader(issue)) <= 110
 
 
+def test_a_preheader_of_the_shortest_titles_is_filled_with_words_rather_than_with_the_subjects() -> None:
+    assert preheader(of("Lenses", "A", "B", "Lenses too")) == "Also: A; B. The others are on the same subject."
+    assert preheader(of("Lenses", "A", "B")) == "Also: A; B. That is all there was on the list."
+
+
+@example(titles=["A" * 12, *"AAAAAA", "A" * 12])
 @given(st.lists(st.from_regex(r"[A-Za-z]{1,12}( [A-Za-z]{1,12}){0,12}", fullmatch=True), min_size=6, max_size=8))
 def test_a_preheader_with_papers_to_choose_from_shares_no_word_with_the_subject(titles: list[str]) -> None:
     issue = of(*titles)

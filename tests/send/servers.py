@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, Session
 
+Server = TypeVar("Server", bound=socketserver.BaseServer)
 USER, PASSWORD = b"mailer", b"correct horse"
 
 
@@ -212,9 +213,9 @@ class _Conversation(socketserver.StreamRequestHandler):
 
 
 @contextmanager
-def faulty_server(faults: dict[str, str], times: int = 10**9) -> Iterator[FaultyServer]:
-    """Run a server that breaks as told."""
-    with FaultyServer(faults, times) as server:
+def running(server: Server) -> Iterator[Server]:
+    """Serve in a thread of its own for as long as the block runs."""
+    with server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:
@@ -222,3 +223,10 @@ def faulty_server(faults: dict[str, str], times: int = 10**9) -> Iterator[Faulty
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def faulty_server(faults: dict[str, str], times: int = 10**9) -> Iterator[FaultyServer]:
+    """Run a server that breaks as told."""
+    with running(FaultyServer(faults, times)) as server:
+        yield server

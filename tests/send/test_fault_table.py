@@ -71,11 +71,11 @@ TABLE = [
 ]
 
 
-def run(folder: Path, cell: Cell, **options: object) -> tuple[Books, str]:
+def run(folder: Path, cell: Cell, answers: dict[str, str] | None = None, /, **options: object) -> tuple[Books, str]:
     """Send to one reader through a server with a fault; return the books and what the run ended with."""
     books = Books(f"sqlite:///{folder}/db", [a_reader()])
     told = ""
-    with faulty_server({cell.phase: cell.fault}) as server:
+    with faulty_server({cell.phase: cell.fault} | (answers or {})) as server:
         relay = Relay(host="127.0.0.1", port=server.port, timeout=0.3, **({"security": "none"} | options))  # type: ignore[arg-type]  # Relay's own fields
         try:
             sender(books, SmtpTransport(relay)).run(ISSUE.key, claimant())

@@ -4,7 +4,6 @@ import socket
 import ssl
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,15 +28,6 @@ def relay(port: int, **options: object) -> Relay:
 
 def send(to: Relay, *messages: Message | None) -> list[Outcome]:
     return list(SmtpTransport(to).deliver(iter(messages), GO))
-
-
-@pytest.fixture
-def authority(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> trustme.CA:
-    """A certificate authority that this process trusts."""
-    made = trustme.CA()
-    made.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    return made
 
 
 @pytest.fixture

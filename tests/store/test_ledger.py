@@ -1,5 +1,6 @@
 """The ledger's promises, on a real database file."""
 
+import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -35,7 +36,7 @@ def test_freezing_twice_queues_each_reader_once(books: Books) -> None:
 
 
 def test_a_reader_who_joined_since_is_added_by_the_next_freeze(books: Books) -> None:
-    books.subscribers.add([a_reader("katherine")])
+    books.subscribers.add([a_reader("katherine")], NOON)
     assert books.ledger.freeze(ISSUE.key, Cadence.DAILY, NOON) == 1
     assert books.states() == {State.QUEUED: 4}
 
@@ -139,7 +140,10 @@ def test_a_server_tells_at_once_whose_sender_is_gone(books: Books) -> None:
     with books.ledger.presence(neighbour):
         with books.ledger.presence(line):
             assert books.ledger.recover(ME, NOON, held, sole_sender=False) == 0
-        taken = books.ledger.recover(ME, NOON, held, sole_sender=False)
+        taken, until = 0, time.monotonic() + 10  # a busy server needs a moment to see that a session has ended
+        while not taken and not books.database.is_sqlite and time.monotonic() < until:
+            taken = books.ledger.recover(ME, NOON, held, sole_sender=False)
+        assert books.ledger.recover(ME, NOON, held, sole_sender=False) == 0, "who lives keeps their claims"
     assert taken == (0 if books.database.is_sqlite else 1)
 
 
@@ -188,7 +192,7 @@ def test_a_database_of_a_newer_program_is_refused(books: Books) -> None:
 
 
 def test_the_secret_is_made_once(books: Books) -> None:
-    assert meta.secret_key(books.database) == meta.secret_key(books.database)
+    assert meta.secret(books.database, "pepper") == meta.secret(books.database, "pepper")
 
 
 steps = st.lists(

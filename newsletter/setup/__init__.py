@@ -1,0 +1,1 @@
+"""Setting up a list: its first files, keys and DNS records, and what runs it by itself."""

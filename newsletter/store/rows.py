@@ -1,0 +1,40 @@
+"""Many rows for one statement. They travel as one JSON text, so that it is compiled once, whatever their number."""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import CTE, String, bindparam, cast, column, func, literal_column, select, type_coerce
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeEngine
+
+from newsletter.store.engine import Database
+
+
+def given_rows(database: Database, columns: Mapping[str, TypeEngine[Any]]) -> CTE:
+    """Return the rows of the parameter `rows` as a table of these columns; `as_rows` writes the parameter."""
+    rows = bindparam("rows", type_=String())
+    sqlite = database.is_sqlite
+    listed = func.json_each(rows) if sqlite else func.jsonb_array_elements(cast(rows, JSONB))
+    value = listed.table_valued(column("value", JSONB), name="listed").c.value
+    cells = (value.op("->>", return_type=String())(literal_column(str(at))) for at in range(len(columns)))
+    typed = (  # SQLite keeps the types of JSON; PostgreSQL makes each a text
+        (type_coerce(cell, kind) if sqlite else cast(cell, kind)).label(name)
+        for cell, (name, kind) in zip(cells, columns.items(), strict=True)
+    )
+    # Read once and first: SQLite would otherwise go through all it is joined with and look each up among these.
+    return select(*typed).cte("given").prefix_with("MATERIALIZED")
+
+
+def as_rows(database: Database, rows: Iterable[Iterable[Any]]) -> str:
+    """Return rows as the parameter `rows`."""
+    cells = [[*row] for row in rows]
+    return json.dumps(cells, ensure_ascii=False, default=lambda value: as_text(database, value))
+
+
+def as_text(database: Database, value: date) -> str:
+    """Return a moment or a day as this database keeps it."""
+    if not isinstance(value, datetime):
+        return value.isoformat()
+    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f") + ("" if database.is_sqlite else "+00")

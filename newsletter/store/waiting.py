@@ -1,0 +1,60 @@
+"""How things stand, for people and for Prometheus: reading only."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, func, select
+
+from newsletter.models import State
+from newsletter.store.engine import Database
+from newsletter.store.tables import delivery, issue, subscriber
+
+MOVING = [State.QUEUED.value, State.DEFERRED.value, State.CLAIMED.value, State.SENDING.value]
+MOST_DOMAINS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Copies that are due and have not come to rest, and since when the oldest of them is."""
+
+    copies: int
+    since: datetime | None
+
+
+class WaitingStore:
+    """What waits in the ledger of one list."""
+
+    def __init__(self, database: Database, list_id: str) -> None:
+        self._database = database
+        self._list_id = list_id
+
+    def now(self, now: datetime) -> Waiting:
+        """Return what is due at `now` and still moves; what is put off counts as well, since its reader waits."""
+        due = and_(delivery.c.list_id == self._list_id, delivery.c.state.in_(MOVING), delivery.c.due_at <= now)
+        statement = select(func.count(), func.min(delivery.c.due_at)).where(due)
+        with self._database.reading() as connection:
+            copies, since = connection.execute(statement).one()
+        return Waiting(copies, since)
+
+    def put_off(self) -> dict[str, int]:
+        """Return how many copies wait for another try, by their readers' domain; the largest twenty."""
+        domain = self._domain(subscriber.c.key)
+        statement = select(domain, func.count()).join_from(delivery, subscriber)
+        statement = statement.where(delivery.c.list_id == self._list_id, delivery.c.state == State.DEFERRED.value)
+        largest = statement.group_by(domain).order_by(func.count().desc(), domain).limit(MOST_DOMAINS)
+        with self._database.reading() as connection:
+            return {row[0]: row[1] for row in connection.execute(largest)}
+
+    def last_frozen_at(self) -> datetime | None:
+        """Return when the newest issue was made, or None."""
+        with self._database.reading() as connection:
+            moment: datetime | None = connection.scalar(
+                select(func.max(issue.c.frozen_at)).where(issue.c.list_id == self._list_id)
+            )
+        return moment
+
+    def _domain(self, address: ColumnElement[str]) -> ColumnElement[str]:
+        """Return the part of an address after its @, as this database cuts texts."""
+        if self._database.is_sqlite:
+            return func.substr(address, func.instr(address, "@") + 1)
+        return func.split_part(address, "@", 2)

@@ -1,0 +1,16 @@
+CREATE TABLE bucket ( name VARCHAR NOT NULL, free_at FLOAT NOT NULL, PRIMARY KEY (name) );
+CREATE TABLE curation ( list_id VARCHAR NOT NULL, paper_key VARCHAR NOT NULL, verdict VARCHAR NOT NULL, note TEXT NOT NULL, decided_at DATETIME NOT NULL, PRIMARY KEY (list_id, paper_key) );
+CREATE TABLE hold ( list_id VARCHAR NOT NULL, issue_key VARCHAR NOT NULL, kind VARCHAR NOT NULL, reason TEXT NOT NULL, held_at DATETIME NOT NULL, PRIMARY KEY (list_id, issue_key) );
+CREATE TABLE issue ( list_id VARCHAR NOT NULL, "key" VARCHAR NOT NULL, content JSON NOT NULL, frozen_at DATETIME NOT NULL, PRIMARY KEY (list_id, "key") );
+CREATE TABLE meta ( name VARCHAR NOT NULL, value TEXT NOT NULL, PRIMARY KEY (name) );
+CREATE TABLE paper ( "key" VARCHAR NOT NULL, fields JSON NOT NULL, first_seen_at DATETIME NOT NULL, PRIMARY KEY ("key") );
+CREATE TABLE skipped ( list_id VARCHAR NOT NULL, issue_key VARCHAR NOT NULL, reason TEXT NOT NULL, skipped_at DATETIME NOT NULL, PRIMARY KEY (list_id, issue_key) );
+CREATE TABLE subscriber ( id INTEGER NOT NULL, list_id VARCHAR NOT NULL, "key" VARCHAR NOT NULL, address VARCHAR NOT NULL, name VARCHAR, cadence VARCHAR NOT NULL, timezone VARCHAR, hour INTEGER, include JSON NOT NULL, exclude JSON NOT NULL, format VARCHAR NOT NULL, papers INTEGER, only_matches BOOLEAN, active BOOLEAN NOT NULL, origin VARCHAR NOT NULL, listed BOOLEAN NOT NULL, PRIMARY KEY (id), UNIQUE (list_id, "key") );
+CREATE TABLE wording ( list_id VARCHAR NOT NULL, issue_key VARCHAR NOT NULL, name VARCHAR NOT NULL, words TEXT NOT NULL, PRIMARY KEY (list_id, issue_key, name) );
+CREATE TABLE carried ( list_id VARCHAR NOT NULL, paper_key VARCHAR NOT NULL, issue_key VARCHAR NOT NULL, PRIMARY KEY (list_id, paper_key, issue_key), FOREIGN KEY(list_id, issue_key) REFERENCES issue (list_id, "key") );
+CREATE TABLE delivery ( list_id VARCHAR NOT NULL, issue_key VARCHAR NOT NULL, subscriber_id INTEGER NOT NULL, state VARCHAR NOT NULL, due_at DATETIME NOT NULL, attempts INTEGER NOT NULL, doubts INTEGER NOT NULL, cause VARCHAR, choice VARCHAR, format VARCHAR, owner VARCHAR, epoch INTEGER NOT NULL, boot_id VARCHAR, lease_until DATETIME, next_attempt_at DATETIME, reply TEXT, lane VARCHAR DEFAULT '' NOT NULL, relay VARCHAR, PRIMARY KEY (list_id, issue_key, subscriber_id), FOREIGN KEY(list_id, issue_key) REFERENCES issue (list_id, "key"), FOREIGN KEY(subscriber_id) REFERENCES subscriber (id) );
+CREATE INDEX delivery_again ON delivery (list_id, issue_key, next_attempt_at) WHERE next_attempt_at IS NOT NULL;
+CREATE INDEX delivery_in_order ON delivery (list_id, state, issue_key, lane, subscriber_id);
+CREATE TABLE listing ( day DATE NOT NULL, paper_key VARCHAR NOT NULL, source VARCHAR NOT NULL, PRIMARY KEY (day, paper_key, source), FOREIGN KEY(paper_key) REFERENCES paper ("key") );
+CREATE TABLE observation ( paper_key VARCHAR NOT NULL, source VARCHAR NOT NULL, seen_at DATETIME NOT NULL, upvotes INTEGER, comment_count INTEGER, repository_stars INTEGER, PRIMARY KEY (paper_key, source, seen_at), FOREIGN KEY(paper_key) REFERENCES paper ("key") );
+CREATE TABLE piece ( list_id VARCHAR NOT NULL, issue_key VARCHAR NOT NULL, name VARCHAR NOT NULL, body TEXT NOT NULL, PRIMARY KEY (list_id, issue_key, name), FOREIGN KEY(list_id, issue_key) REFERENCES issue (list_id, "key") );
