@@ -1,5 +1,6 @@
 """Files that change, as a counter that pages can wait for."""
 
+import atexit
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -35,6 +36,8 @@ class Changes:
         self._news = threading.Condition()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
+        # However the program ends: a thread inside of compiled code that Python's end takes away aborts the process.
+        atexit.register(self.close)
         self._thread.start()
 
     @property
@@ -53,7 +56,9 @@ class Changes:
         self._stop.set()
         with self._news:
             self._news.notify_all()
-        self._thread.join(timeout=5)
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+        atexit.unregister(self.close)
 
     def paths(self) -> tuple[Path, ...]:
         """Return what is watched, as absolute paths."""
