@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from newsletter.errors import NewsletterError, SenderRefusedError, SourceError, SurroundingsError
+from newsletter.errors import (
+    NewsletterError,
+    RefusalsError,
+    RelayError,
+    SenderRefusedError,
+    SourceError,
+    SurroundingsError,
+)
 from newsletter.models import Message, Verdict
 from newsletter.parts import Parts
 from newsletter.render.notices import Imprint, failure, notice_message
@@ -63,6 +70,8 @@ def ping(parts: Parts) -> None:
 def _alarm(fault: NewsletterError, lasting: timedelta) -> Alarm:
     """Return the alarm of a fault; what may pass by itself rings later."""
     cause = f"source {fault.source}" if isinstance(fault, SourceError) else type(fault).__name__
+    if isinstance(fault, RefusalsError | RelayError):
+        cause += " " + str(fault).partition(": ")[0]  # which issue, or which relay: each is told by itself
     passing = isinstance(fault, SourceError | SurroundingsError) and not isinstance(fault, SenderRefusedError)
     return Alarm(cause, lasting if passing else AT_ONCE, str(fault))
 

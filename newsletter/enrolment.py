@@ -60,7 +60,7 @@ def confirm(parts: Parts, token: str, origin: Origin) -> Subscriber | None:
     """Make a person a reader who presses the button behind the link they were mailed; their welcome is queued once.
 
     Returns:
-        The reader, also when they were one already; None if the link is forged, expired or was used before.
+        The reader, also when they are one already; None if the link is forged or has expired, or they left since.
     """
     found = parts.links.confirmation(token, parts.clock())
     if confirmable(parts, token) is None or found is None:
@@ -114,10 +114,14 @@ def take_back(parts: Parts, content: bytes, reports: Iterable[Report]) -> int:
     Returns:
         How many readers are mailed no more because of it.
     """
-    source = "mail:" + hashlib.blake2b(content, digest_size=16).hexdigest()
+    read = "mail:" + hashlib.blake2b(content, digest_size=16).hexdigest()
     ended = 0
     for report in reports:
-        number = _whose(parts, report) if report.kind is not ReportKind.OTHER else None
+        if report.kind is ReportKind.OTHER:
+            continue
+        number, source = _proven(parts, report), read
+        if number is None:
+            number, source = _named(parts, report), f"named:{parts.clock().date()}"
         if number is None:
             continue
         if report.kind is ReportKind.LEAVE:
@@ -128,8 +132,8 @@ def take_back(parts: Parts, content: bytes, reports: Iterable[Report]) -> int:
     return ended
 
 
-def _whose(parts: Parts, report: Report) -> int | None:
-    """Return whose copy a report is about, by the clue that is trusted most."""
+def _proven(parts: Parts, report: Report) -> int | None:
+    """Return whose copy a report is about, by what only somebody who saw that copy can know."""
     links = parts.links
     clues = (
         *(links.subscriber_of_bounce(address) for address in report.came_to),
@@ -138,11 +142,20 @@ def _whose(parts: Parts, report: Report) -> int | None:
     for number in clues:
         if number is not None:
             return number
-    if report.message_ids and (number := _by_message_id(parts, set(report.message_ids))):
-        return number
-    reader = parts.subscribers.find(report.recipient.casefold()) if report.recipient else None
-    # A recipient that is only named proves nothing: anybody may write such a mail to get a reader off the list.
-    return reader.id if reader and report.kind is not ReportKind.COMPLAINT else None
+    return _by_message_id(parts, set(report.message_ids)) if report.message_ids else None
+
+
+def _named(parts: Parts, report: Report) -> int | None:
+    """Return the reader whom a report names and no more.
+
+    Anybody may write that an address fails, to get its reader off the list. So such a failure counts once a day, and
+    not at all where each copy has a return path of its own: true ones come there.
+    """
+    failure = report.kind in {ReportKind.HARD, ReportKind.SOFT} and not parts.links.bounce_address
+    if not report.recipient or not (failure or report.kind is ReportKind.LEAVE):
+        return None
+    reader = parts.subscribers.find(report.recipient.casefold())
+    return reader.id if reader else None
 
 
 def _by_message_id(parts: Parts, wanted: set[str]) -> int | None:

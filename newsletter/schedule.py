@@ -11,13 +11,14 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Self
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from newsletter import alarm, dispatch, enrolment, notices, pipeline, upkeep
-from newsletter.errors import BusyError, NewsletterError, SourceError
+from newsletter.errors import BusyError, NewsletterError, SourceError, SurroundingsError
 from newsletter.fetch.collect import list_days, newest_day
 from newsletter.models import Cadence, HoldKind, Period, Skipped, Tally
 from newsletter.parts import Parts
@@ -34,6 +35,7 @@ LOOK_BACK = timedelta(days=10)  # slots and list days before that are nobody's n
 AHEAD = timedelta(hours=14)  # the first zone on earth is so far before UTC
 WATCHED = 3  # slots of a cadence whose last readers may still be to come
 LOOK_FOR_MAIL = timedelta(minutes=4)  # between two looks into the mailbox; a crontab looks every five minutes
+MOST_MAILS = 500  # read in one look, so that a flood of them delays no issue
 # What the database keeps for us.
 SINCE, ROSTER_SEEN, FETCHED, MAIL_READ = "schedule_since", "roster_seen", "fetched_at", "mail_read_at"
 
@@ -64,7 +66,9 @@ def tick(parts: Parts, watch: dispatch.Watch = dispatch.unwatched) -> Ticked:
     done, now = Ticked(), parts.clock()
     last = parts.slots.last_decided_at()
     if last and now < last - SLACK:
-        done.lines.append(f"the clock was set back, from {_minute(last)} to {_minute(now)}: nothing goes out till then")
+        fault = f"the clock was set back, from {_minute(last)} to {_minute(now)}: nothing goes out by itself till then"
+        done.faults.append(SurroundingsError(f"{fault}; set it right, or send by hand with `newsletter send`"))
+        alarm.tell(parts, done.faults)
         return done
     try:
         with parts.database.sole_sender():
@@ -262,7 +266,9 @@ def _fill(parts: Parts, slot: Slot, dues: Mapping[Wish, datetime], now: datetime
             yield f"{made.key}: no issue, {made.reason}"
             return
         pipeline.freeze(parts, made)
-    owed = {wish: max(moment, now) for wish, moment in dues.items() if not frozen or _in_time(parts, moment, now)}
+    owed = {wish: max(moment, now) for wish, moment in dues.items() if _in_time(parts, moment, now)}
+    if len(owed) < len(dues) and not parts.ledger.begun(slot.period.key):
+        owed = {wish: max(moment, now) for wish, moment in dues.items()}  # they are all new to it, however late
     if owed:
         parts.ledger.freeze_by_clock(slot.period.key, slot.cadence, slot.day, owed, parts.pace.domains)
 
@@ -277,7 +283,7 @@ def _read_mail(parts: Parts) -> None:
     if parts.mailbox is None or not _again_after(parts, MAIL_READ, LOOK_FOR_MAIL):
         return
     read = ended = 0
-    for mail in parts.mailbox.mails():
+    for mail in islice(parts.mailbox.mails(), MOST_MAILS):
         ended += enrolment.take_back(parts, mail.content, read_reports(mail.content))
         mail.done()
         read += 1

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from newsletter import alarm
-from newsletter.errors import NewsletterError, RelayError, SenderRefusedError, SourceError, TemplateError
+from newsletter.errors import NewsletterError, RefusalsError, RelayError, SenderRefusedError, SourceError, TemplateError
 from newsletter.fetch.http import build_client
 from newsletter.fetch.huggingface import HuggingFaceSource
 from newsletter.schedule import Ticked, tick
@@ -70,6 +70,13 @@ def test_each_cause_is_told_once_a_day(tmp_path: Path) -> None:
     failing(here, 24 * 60, SOURCE, RELAY)
     assert len(told(tmp_path)) == 2
     failing(here, 30, SOURCE, RELAY)
+    assert len(told(tmp_path)) == 4
+
+
+def test_each_issue_that_is_paused_and_each_relay_that_fails_is_told_by_itself(tmp_path: Path) -> None:
+    here = town(tmp_path)
+    paused = [RefusalsError(f"daily/2026-01-0{day}: 12 of 50 copies were refused; it is paused") for day in (5, 6)]
+    failing(here, 60, *paused, RELAY, RelayError("relay other.example.org:25: connection refused; check smtp.host"))
     assert len(told(tmp_path)) == 4
 
 

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from newsletter.models import Cadence, HoldKind, State
-from newsletter.periods import DAY
+from newsletter import pipeline
+from newsletter.models import Cadence, HoldKind, Issue, State
+from newsletter.periods import DAY, Slot, daily
 from newsletter.schedule import tick
 from newsletter.settings.scheduling import WEEKDAYS
 from newsletter.standing import next_dues
@@ -122,6 +123,19 @@ def asleep(town: Town, until: datetime) -> list[str]:
     return town.tick().lines
 
 
+def test_killed_between_keeping_an_issue_and_queueing_its_copies_it_goes_out_however_late(tmp_path: Path) -> None:
+    town = berlin(tmp_path)
+    town.live(datetime(2026, 1, 5, 8, tzinfo=UTC))
+    town.now = datetime(2026, 1, 6, 8, tzinfo=UTC)
+    parts = town.parts
+    parts.slots.decide(Slot(cadence=Cadence.DAILY, day=date(2026, 1, 6), period=daily(date(2026, 1, 5))), town.now)
+    issue = pipeline.prepare(parts, daily(date(2026, 1, 5)))
+    assert isinstance(issue, Issue)
+    pipeline.freeze(parts, issue)
+    asleep(town, datetime(2026, 1, 6, 21, tzinfo=UTC))
+    assert [one.days for one in town.arrived()] == [(date(2026, 1, 2),), (date(2026, 1, 5),)]
+
+
 def test_four_hours_off_send_late(tmp_path: Path) -> None:
     town = berlin(tmp_path)
     asleep(town, datetime(2026, 1, 5, 11, tzinfo=UTC))
@@ -176,8 +190,8 @@ def test_a_clock_that_was_set_back_sends_nothing_new_until_it_has_passed(tmp_pat
     town.live(datetime(2026, 1, 6, 8, tzinfo=UTC))
     before = town.arrived()
     town.now = datetime(2026, 1, 5, 6, tzinfo=UTC)
-    [line] = town.tick().lines
-    assert line.startswith("the clock was set back, from 2026-01-06 07:00 UTC to 2026-01-05 06:00 UTC")
+    [fault] = town.tick().faults
+    assert str(fault).startswith("the clock was set back, from 2026-01-06 07:00 UTC to 2026-01-05 06:00 UTC")
     town.live(datetime(2026, 1, 6, 6, tzinfo=UTC), 3 * HOUR)
     assert town.arrived() == before
     town.live(datetime(2026, 1, 7, 8, tzinfo=UTC))

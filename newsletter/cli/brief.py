@@ -40,7 +40,7 @@ def without_addresses(text: str) -> str:
     """Return a text with whatever looks like an address left out; rather too much than too little."""
     import re
 
-    return re.sub(r'(?:"[^"]*"|[^\s<>])*@[^\s<>]+', "(address)", text)
+    return re.sub(r'(?:"[^"]*"|[^\s<>"])*@[^\s<>]+', "(address)", text)
 
 
 class _Sent:

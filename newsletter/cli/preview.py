@@ -1,6 +1,7 @@
 """newsletter preview: the next issue in the browser, as each reader would get it."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -131,7 +132,8 @@ def _serve(config: str | None, rebuild: "Callable[[], Parts]", port: int, path: 
         click.echo(f"Preview at {url} (Ctrl-C ends it)")
         if open_browser:
             _open(url)
-        server.serve_forever()  # returns on Ctrl-C
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
         desk_of(app).close()
     click.echo("The preview has ended.")
 

@@ -159,8 +159,11 @@ def erase(address: str) -> None:
     Example: newsletter subscribers erase ada@example.org
     """
     from newsletter import roster
+    from newsletter.errors import UsageError
     from newsletter.subscribers import mentions
 
+    if "@" not in address:
+        raise UsageError(f"{address}: is no address")
     parts = load_parts()
     known = roster.erase(parts, address)
     click.echo(f"{address}: {'is forgotten' if known else 'was not known, and no import brings it in'}.")

@@ -12,7 +12,7 @@ from newsletter.errors import SettingsError
 
 PATIENCE = 20.0  # seconds for all that needs a network, asked at once
 HOME = (*configuration.NAMES, *database.NAMES, *disk.NAMES, *mails.NAMES)
-VALUES = "write another value there; docs/settings.md tells which"
+VALUES = "mend that; docs/settings.md tells what may stand there"
 ABROAD = (*relay.NAMES, *returned.NAMES, *records.NAMES, *pages.NAMES)
 
 

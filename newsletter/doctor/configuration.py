@@ -27,7 +27,7 @@ STALE_YEARS = 2  # of time zone data; a zone or two change in each
 def checks(it: Installation, look: Look) -> Iterator[Check]:
     """Yield what the settings and the subscriber file are like; `look` is at the database."""
     yield Check("settings", OK, f"{shown(it.config)} is read" if it.config else "no newsletter.toml: the defaults hold")
-    yield from guarded("secrets", lambda: [_secrets(it)])
+    yield from guarded("secrets", lambda: [_secrets(it, look)])
     yield _secret_key(it, look)
     yield _sender(it)
     yield _postal_address(it)
@@ -35,9 +35,9 @@ def checks(it: Installation, look: Look) -> Iterator[Check]:
     yield from guarded("time zones", lambda: [_time_zones(it, look)])
 
 
-def _secrets(it: Installation) -> Check:
+def _secrets(it: Installation, look: Look) -> Check:
     """Nobody but their owner, and perhaps a group, may read files that hold secrets."""
-    files = [path for path in dict.fromkeys(_secret_files(it)) if path.exists()]
+    files = [path for path in dict.fromkeys(_secret_files(it, look)) if path.exists()]
     open_ones = [shown(path) for path in files if path.stat().st_mode & stat.S_IRWXO]
     if open_ones:
         told = f"everybody on this machine may read {', '.join(open_ones)}"
@@ -47,7 +47,9 @@ def _secrets(it: Installation) -> Check:
     return Check("secrets", OK, f"only this user and group may read {', '.join(map(shown, files))}")
 
 
-def _secret_files(it: Installation) -> Iterator[Path]:
+def _secret_files(it: Installation, look: Look) -> Iterator[Path]:
+    if look.database.path:
+        yield look.database.path
     if it.config and _holds_secret(tomllib.loads(it.config.read_text("utf-8-sig"))):
         yield it.config
     relays = it.settings.all_relays if it.mails else []
@@ -111,7 +113,7 @@ def _listed(path: Path | Held, roster: Roster, imported: int, *, mails: bool) ->
     told = f"{number:,} in {shown(path)}" + (f", {imported:,} imported" if imported else "")
     if path == bundled("subscribers.example.yaml"):
         told = f"no subscribers.yaml: {number} invented ones of the example"
-        mend = "cp subscribers.example.yaml subscribers.yaml, and put yours in" if mails else ""
+        mend = f"cp {path} subscribers.yaml, and put yours in" if mails else ""
         return Check("subscribers", WARN if mails else OK, told, mend)
     if roster.duplicates:
         return Check("subscribers", WARN, f"{told}; {'; '.join(roster.duplicates)}", "keep one line of each")

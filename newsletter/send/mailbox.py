@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NoReturn, Protocol
 
-from newsletter.errors import MailboxError
+from newsletter.errors import MailboxError, SettingsError
 from newsletter.settings.serving import BounceSettings
 
 TIMEOUT = 60  # seconds for an answer of an IMAP server
@@ -114,10 +114,12 @@ class Imap:
         """Read it from the settings.
 
         Raises:
-            MailboxError: the host or the login is not set.
+            SettingsError: the host or the login is not set.
         """
         if not (settings.imap_host and settings.imap_username and settings.imap_password):
-            raise MailboxError("bounces: imap needs bounces.imap_host, bounces.imap_username and bounces.imap_password")
+            raise SettingsError(
+                "bounces: imap needs bounces.imap_host, bounces.imap_username and bounces.imap_password"
+            )
         return cls(
             host=settings.imap_host,
             port=settings.imap_port,
@@ -174,7 +176,7 @@ def open_mailbox(settings: BounceSettings, folder: Path) -> Mailbox:
     """Return the mailbox that the settings name; a relative path counts from `folder`.
 
     Raises:
-        MailboxError: none is named, or its login is missing.
+        SettingsError: none is named, or its login is missing.
     """
     kind, _, path = (settings.mailbox or "").partition(":")
     match kind:
@@ -184,7 +186,7 @@ def open_mailbox(settings: BounceSettings, folder: Path) -> Mailbox:
             return Mbox(folder / path)
         case "imap":
             return Imap.of(settings)
-    raise MailboxError("bounces.mailbox is not set; set it, or name a Maildir, an mbox file or - on the command line")
+    raise SettingsError("bounces.mailbox is not set; set it, or name a Maildir, an mbox file or - on the command line")
 
 
 def mailbox_at(path: Path) -> Mailbox:

@@ -284,6 +284,8 @@ def load(config: Path | None = None, environ: Mapping[str, str] = os.environ) ->
     path = named or Path(CONFIG_NAME)
     if named and not named.is_file():
         raise SettingsError(f"{named}: there is no such file; check --config and NEWSLETTER_CONFIG")
+    if path.is_dir():
+        raise SettingsError(f"{path}: is a folder; move it away, the settings are a file of that name")
     _check_variables(environ)
     values = read_toml(path) if path.is_file() else {}
     folder = path.absolute().parent if path.is_file() else Path.cwd()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 
 from newsletter.errors import SurroundingsError
@@ -24,10 +25,11 @@ class Planned:
 def write(planned: Iterable[Planned], now: datetime) -> Iterator[tuple[Path, Path | None]]:
     """Write files that belong together; yield each path, and where the file that was there before is kept.
 
-    All are on the disk under other names before the first gets its own: a full disk leaves everything as it was.
+    All are on the disk under other names before the first gets its own: a full disk leaves everything as it was. Killed
+    while they get their names, each file is whole, old or new, and the old ones are kept.
 
     Raises:
-        SurroundingsError: a file or folder cannot be written; nothing was replaced.
+        SurroundingsError: a file or folder cannot be written.
     """
     ready: list[tuple[Path, Path]] = []
     try:
@@ -58,10 +60,13 @@ def _beside(one: Planned) -> Path:
 
 
 def _keep(path: Path, now: datetime) -> Path | None:
-    """Give a file that is to be replaced a second name, and return that."""
+    """Copy a file that is to be replaced beside itself, and return the copy."""
     if not path.exists():
         return None
-    kept = path.with_name(f"{path.name}.{now:%Y%m%dT%H%M%S}.old")
-    with suppress(FileExistsError):  # replaced twice within a second: the first one was kept
-        os.link(path, kept)
-    return kept
+    for number in count():  # replaced twice within a second: each is kept
+        kept = path.with_name(f"{path.name}.{now:%Y%m%dT%H%M%S}{f'-{number}' if number else ''}.old")
+        with suppress(FileExistsError), kept.open("xb") as copy:
+            kept.chmod(PRIVATE)
+            copy.write(path.read_bytes())
+            return kept
+    return None

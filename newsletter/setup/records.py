@@ -45,12 +45,19 @@ def records(answers: Answers, keys: Sequence[DkimKey]) -> Iterator[Record]:
     relay = answers.relay
     if relay is None or answers.domain in OWN_MAIL:
         return
+    domain = _in_ascii(answers.domain)
     if relay.spf:
-        here = "" if is_loopback(answers.relay_host) or relay.signs else f" a:{answers.relay_host}"
+        here = "" if is_loopback(answers.relay_host) or relay.signs else f" a:{_in_ascii(answers.relay_host)}"
         what = "who may send for this domain; if there is an SPF record already, add the middle to that one"
-        yield Record(answers.domain, f"v=spf1 {relay.spf}{here} ~all", what)
+        yield Record(domain, f"v=spf1 {relay.spf}{here} ~all", what)
     for key in keys:
         name, text = key.dns_record()
         yield Record(name, text, f"the public half of the {key.algorithm} key")
     what = "what receivers do with forged mail, and where they report; after some quiet weeks p=quarantine"
-    yield Record(f"_dmarc.{answers.domain}", f"v=DMARC1; p=none; rua=mailto:{answers.address}", what)
+    name, _, at = answers.address.rpartition("@")
+    yield Record(f"_dmarc.{domain}", f"v=DMARC1; p=none; rua=mailto:{name}@{_in_ascii(at)}", what)
+
+
+def _in_ascii(domain: str) -> str:
+    """Return a domain as it stands in the DNS (RFC 5890 section 2.3.2.1)."""
+    return domain.encode("idna").decode("ascii")

@@ -9,7 +9,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,9 @@ MENDS = {  # what the driver says -> what to do about it
 }
 
 
+BACKENDS = {"sqlite", "postgresql"}
+
+
 class Database:
     """One database and its transactions; safe to share between threads."""
 
@@ -43,6 +46,10 @@ class Database:
             DatabaseError: the folder cannot be made.
         """
         self.url = _parse(url)
+        if self.url.get_backend_name() not in BACKENDS:
+            raise SettingsError(
+                f"database_url: {self.url.drivername} is not supported; use sqlite:/// or postgresql+psycopg://"
+            )
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.path = Path(self.url.database) if self.is_sqlite and self.url.database else None
         if self.path:
@@ -279,9 +286,18 @@ def _engine(url: str, *, in_memory: bool) -> Engine:
             f"database_url: {fault.name} is not installed; pip install 'newsletter[postgres]'"
         ) from None
     if engine.dialect.name == "sqlite":
+        event.listen(engine, "do_connect", _make_private)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_private(_dialect: object, _record: object, arguments: list[Any], _options: object) -> None:
+    """Let nobody but its owner read a file that is new: it will hold addresses, and the key that signs links."""
+    path = Path(arguments[0])
+    with suppress(OSError):  # SQLite says better what is wrong
+        if arguments[0] != ":memory:" and not path.exists():
+            path.touch(mode=0o600)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

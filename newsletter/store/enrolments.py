@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, func, select, update
 
 from newsletter.models import Event, NoticeKind, Preferences, Standing
 from newsletter.store.bounces import BounceStore, Tolerance
@@ -41,19 +41,18 @@ class EnrolmentStore:
         """Note that somebody entered an address, and queue the mail that asks whether it was they.
 
         To an address goes one such mail a day and three in all while nobody answers, and to all together
-        `most_an_hour`; beyond that nothing is queued.
+        `most_an_hour`; beyond that nothing is queued, nor written down.
 
         Returns:
             False if all together were too many.
         """
         with self._database.writing() as connection:
+            if self.notices.queued_since(connection, witness.at - HOUR) >= most_an_hour:
+                return False
             row = self._found(connection, subscriber.c.key == address.casefold())
             number = row.id if row else self._expect(connection, address, preferences, witness.at)
             if row and not row.listed:
                 self._list_again(connection, row, witness.at)
-            self._note(connection, number, Event.ASKED, witness)
-            if self.notices.queued_since(connection, witness.at - HOUR) >= most_an_hour:
-                return False
             answered = row.stood_at if row and row.stood_at else witness.at - 30 * DAY
             today = self.notices.queued_since(connection, witness.at - DAY, number)
             if not today and self.notices.queued_since(connection, answered, number) < MOST_ASKED:
@@ -61,6 +60,7 @@ class EnrolmentStore:
                 kind = NoticeKind.KNOWN if known else NoticeKind.CONFIRM
                 key = f"{kind}:{number}:{int(witness.at.timestamp() * 1000)}"
                 self.notices.queue(connection, kind, number, key, witness.at)
+                self._note(connection, number, Event.ASKED, witness)
         return True
 
     def confirm(self, number: int, stamp: int, witness: Witness) -> bool:
@@ -107,7 +107,12 @@ class EnrolmentStore:
             row = self._found(connection, subscriber.c.id == number)
             if row is None or Standing(row.standing).barred:
                 said = witness.words and event is Event.LEFT
-                if row and said and row.standing == Standing.UNSUBSCRIBED.value:
+                if (
+                    row
+                    and said
+                    and row.standing == Standing.UNSUBSCRIBED.value
+                    and not self._gave_reason(connection, row)
+                ):
                     self._note(connection, number, event, witness)  # the reason, given on the page after leaving
                 return False
             self._stand(connection, number, standing, witness.at)
@@ -202,6 +207,12 @@ class EnrolmentStore:
     def _note(self, connection: Connection, number: int, event: Event, witness: Witness) -> None:
         row = {"list_id": self._list_id, "subscriber_id": number, "event": event.value, "at": witness.at}
         connection.execute(consent.insert().values(row | {"client": witness.client, "words": witness.words}))
+
+    def _gave_reason(self, connection: Connection, row: Any) -> bool:
+        """Whether a person who left has said anything since."""
+        left = and_(consent.c.event == Event.LEFT.value, consent.c.at >= row.stood_at)
+        said = select(func.count()).where(consent.c.subscriber_id == row.id, left)
+        return int(connection.scalar(said) or 0) > 1  # the first is that they left
 
     def _found(self, connection: Connection, which: ColumnElement[bool]) -> Any:
         columns = (subscriber.c.id, subscriber.c.key, subscriber.c.standing, subscriber.c.stood_at, subscriber.c.listed)

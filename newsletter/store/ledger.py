@@ -108,6 +108,13 @@ class Ledger:
         with self._database.writing() as connection:
             return int(connection.execute(queue, rows).rowcount)
 
+    def begun(self, issue: str) -> bool:
+        """Whether copies of an issue were ever queued, also where they are forgotten since."""
+        queued = select(literal(1)).where(self._of(issue), in_states(State)).limit(1)
+        sums = select(frozen.c.sums).where(frozen.c.list_id == self._list_id, frozen.c.key == issue)
+        with self._database.reading() as connection:
+            return bool(connection.scalar(queued) or connection.scalar(sums))
+
     def lanes(self, issue: str) -> list[str]:
         """Return the lanes in which an issue has copies; the empty one is everybody's."""
         mine = and_(self._of(issue), in_states(UNSETTLED))

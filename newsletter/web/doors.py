@@ -18,7 +18,7 @@ from newsletter.models import Cadence, Preferences, Subscriber
 from newsletter.parts import Parts
 from newsletter.render.notices import rhythm_of
 from newsletter.web.forms import CONSENT, PreferencesForm, SignupForm, read, typed, zones
-from newsletter.web.words import CHECK_MAIL, LINK_IS_OLD, NOT_ON_LIST, TOO_MANY, Word
+from newsletter.web.words import CHECK_MAIL, LINK_IS_OLD, NOT_ON_LIST, ON_THE_LIST, TOO_MANY, Word
 
 LOG = logging.getLogger("newsletter.web")
 OLDEST_FORM = timedelta(days=1)
@@ -84,9 +84,12 @@ def confirmation(token: str) -> "str | tuple[str, int]":
 def confirm(token: str) -> "str | tuple[str, int]":
     """Make them a reader, and welcome them."""
     known = _parts().links.confirmation(token, _parts().clock())
+    before = enrolment.confirmable(_parts(), token)
     reader = enrolment.confirm(_parts(), token, _origin("Yes, send it to me"))
     if reader is None:
         return _word(LINK_IS_OLD, HTTPStatus.GONE if known else HTTPStatus.NOT_FOUND)
+    if before and before.reads:  # the mail with the link may have been passed on since
+        return _word(ON_THE_LIST, HTTPStatus.OK)
     return render_template("word.html.j2", word=_welcome(reader))
 
 
@@ -131,9 +134,9 @@ def leave(token: str) -> str:
     """Take a reader off the list: by the button, or one click in a mail program (RFC 8058); again and again is fine."""
     reader = _reader(token)
     reason = request.form.get("reason", "").strip()[:LONGEST_REASON]
-    words = reason or ("one click" if ONE_CLICK in request.form else "")
-    if words or (reader and reader.reads):
-        enrolment.leave(_parts(), token, _origin(words))
+    if reason or (reader and reader.reads):
+        how = "one click" if ONE_CLICK in request.form else ""
+        enrolment.leave(_parts(), token, _origin(reason or how))
     address = masked(reader.address) if reader else ""
     return render_template("unsubscribe.html.j2", left=not reason, thanked=bool(reason), address=address)
 

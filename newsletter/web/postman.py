@@ -48,6 +48,9 @@ class Postman:
         except NewsletterError as fault:
             LOG.warning("confirmations wait: %s", fault)
             return REST
+        except Exception:  # the thread has to live on: nobody else confirms
+            LOG.exception("confirmations wait: unexpected fault, please report it")
+            return REST
         LOG.debug("%d notices sent", sent)
         return ROUND
 
@@ -56,3 +59,5 @@ class Postman:
             upkeep.tidy(self._parts)
         except NewsletterError as fault:
             LOG.warning("what is to be forgotten is kept for now: %s", fault)
+        except Exception:
+            LOG.exception("what is to be forgotten is kept for now: unexpected fault, please report it")

@@ -32,6 +32,11 @@ LINK_IS_OLD = Word(
     url="/",
     label="Sign up again",
 )
+ON_THE_LIST = Word(
+    heading="You are on the list",
+    paragraphs=("This link did its work before. Each mail has one of its own at its foot, to choose or to leave.",),
+    **HOME,
+)
 NOT_ON_LIST = Word(
     heading="You are not on the list",
     paragraphs=("Nothing is sent to this address, so there is nothing to choose. You are welcome to come back.",),

@@ -71,3 +71,7 @@ def test_it_goes_with_sending_alone(tmp_path: Path) -> None:
 def test_every_form_of_an_address_is_hidden() -> None:
     said = 'to <zoe@example.net>, "o\'hara"@example.org; yuri+x@sub.example.net: no'
     assert "example" not in without_addresses(said)
+
+
+def test_a_text_made_to_be_slow_is_read_at_once() -> None:
+    assert without_addresses('"a"' * 10_000 + "@") == '"a"' * 10_000 + "@"

@@ -4,7 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -93,6 +93,16 @@ def test_while_the_relay_is_down_a_confirmation_waits_and_goes_out_later(
     with mail_server() as (mailbox, port):
         assert notices.post(through(site, port)) == 1
     assert mailbox.recipients == NAMES[:1]
+
+
+def test_an_unexpected_fault_is_logged_and_the_thread_lives_on(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    def broken() -> datetime:
+        raise RuntimeError("the clock fell off the wall")
+
+    postman = Postman(replace(site.parts, clock=broken))
+    assert postman._round() == REST
+    postman._tidy()
+    assert caplog.text.count("unexpected fault, please report it") == 2
 
 
 def test_a_confirmation_that_is_put_off_is_tried_again_and_one_that_is_refused_is_not(site: Site) -> None:
