@@ -160,6 +160,7 @@ def erase(address: str) -> None:
     """
     from newsletter import roster
     from newsletter.errors import UsageError
+    from newsletter.store.backup import backups
     from newsletter.subscribers import mentions
 
     if "@" not in address:
@@ -169,6 +170,8 @@ def erase(address: str) -> None:
     click.echo(f"{address}: {'is forgotten' if known else 'was not known, and no import brings it in'}.")
     if parts.roster and mentions(parts.roster, address):
         warn(f"{parts.roster}: the address stands there still; remove its line, too")
+    for backup in backups(parts.database.path) if parts.database.path else ():
+        warn(f"{backup}: is of before an upgrade, and may hold the address still; delete it when you need it no more")
 
 
 @subscribers.command()

@@ -1,5 +1,6 @@
 """A copy of a SQLite database, made before anything in it changes its shape."""
 
+import glob
 import os
 import sqlite3
 from contextlib import closing
@@ -42,6 +43,11 @@ def back_up(path: Path, version: int, now: datetime) -> Path:
         mend = "free some space, or restore a backup if the file is damaged; nothing was changed"
         raise DatabaseError(f"database {path}: no backup could be made before the upgrade: {said}; {mend}") from None
     return kept
+
+
+def backups(path: Path) -> list[Path]:
+    """Return the copies of a database that upgrades made, oldest first: what was erased since is in them still."""
+    return sorted(path.parent.glob(f"{glob.escape(path.name)}.v*.backup"))
 
 
 def _to_disk(path: Path) -> None:

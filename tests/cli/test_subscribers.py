@@ -208,6 +208,9 @@ def test_an_erased_person_is_known_to_nobody_and_a_file_that_names_them_is_warne
     assert ran.fault.endswith("subscribers.yaml: the address stands there still; remove its line, too")
     assert standings(run) == {"bo": "active"}
     assert said(run("erase", "zoe@example.net")) == "zoe@example.net: was not known, and no import brings it in."
+    assert refused(run("erase", "zoe")) == "zoe: is no address"
+    (tmp_path / "var/newsletter.sqlite3.v6-20260101T000000Z.backup").touch()
+    assert "v6-20260101T000000Z.backup: is of before an upgrade" in run("erase", ADA).err
     assert refused(run("add", "zoe@example.net")).endswith("only they themselves can sign up again")
     assert refused(run("resubscribe", ADA)).startswith(f"{ADA}: is not on the list")
 
