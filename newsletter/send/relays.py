@@ -41,7 +41,7 @@ class Health:
     open: set[object] = field(default_factory=set)  # its connections
     failures: int = 0  # in a row
     rests_until: datetime | None = None
-    probing: bool = False  # one connection tries whether it works again
+    prober: object | None = None  # the connection that tries whether it works again
     served: bool = False  # whether it ever answered to a message
     given_up: bool = False
     faults: list[RelayError] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Health:
 
     def answered(self, now: datetime) -> None:
         """Note that the relay works."""
-        self.served, self.probing, self.answered_at = True, False, now
+        self.served, self.prober, self.answered_at = True, None, now
         self.failures, self.rests_until = 0, None
 
     def failed(self, fault: RelayError, now: datetime) -> bool:
@@ -69,9 +69,9 @@ class Health:
         sender is given up for this run.
         """
         self.faults.append(fault)
-        if isinstance(fault, RelayBusyError) and self.open and not self.probing:
+        if isinstance(fault, RelayBusyError) and self.open and self.prober is None:
             return False
-        self.probing = False
+        self.prober = None
         self.failures += 1
         self.rests_until = now + min(FIRST_REST * 2 ** (self.failures - 1), LONGEST_REST)
         self.given_up = self.given_up or isinstance(fault, SenderRefusedError)
@@ -84,9 +84,10 @@ class Health:
         self.suspects += verdict is Verdict.SUSPECT
         return verdict is Verdict.BARRED or self.suspects >= SUSPECTS
 
-    def may_draw(self, now: datetime) -> bool:
-        """Whether messages may be drawn for it: it works, or its rest is over and nobody else is trying it."""
-        resting = self.rests_until is not None and (now < self.rests_until or self.probing)
+    def may_draw(self, connection: object, now: datetime) -> bool:
+        """Whether a connection may draw messages: the relay works, or its rest is over and no other is trying it."""
+        tried = self.prober is not None and self.prober is not connection
+        resting = self.rests_until is not None and (now < self.rests_until or tried)
         return not (self.given_up or resting)
 
 

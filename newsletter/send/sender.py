@@ -26,6 +26,7 @@ from newsletter.store.ledger import Choose, Claimant, Ledger
 LOG = logging.getLogger("newsletter")
 LOGIN_WANTED = 530  # RFC 4954 section 6; RFC 3207 section 4 uses it for TLS
 IDLE_SECONDS = 20.0  # a connection that waits longer than this for a message is closed meanwhile
+LOST = {Verdict.POSTPONED, Verdict.UNKNOWN, Verdict.UNTRIED}  # without an answer: what a lost connection leaves behind
 DRAIN_SECONDS = 30.0  # what an interruption leaves to the messages in flight
 
 Compose = Callable[[Delivery, Subscriber], Message]
@@ -160,9 +161,10 @@ class _Line:
     def run(self) -> None:
         """Open connections until nothing is left to do."""
         try:
-            while work := self._supply.draw(self._relay):
+            while work := self._supply.draw(self._relay, self):
                 try:
                     self._connection(work)
+                    self._supply.tried(self._relay, self)
                 except RelayError as fault:
                     if not self._supply.failed(self._relay, fault):
                         return
@@ -176,15 +178,17 @@ class _Line:
         """Use one connection for as long as it lives.
 
         Raises:
-            RelayError: it could not be opened, was lost again and again without a single answer, or the relay refuses
-                the sender.
+            RelayError: it could not be opened, was lost without a single answer (again and again, or by a relay that
+                had failed before), or the relay refuses the sender.
         """
         transport = self._relay.route.transport
-        self._first, answers = first, 0
+        self._first, answers, lost = first, 0, 0
         try:
             for outcome in transport.deliver(self._messages(), self._before_dot):
-                answers += outcome.code is not None or outcome.verdict is Verdict.ACCEPTED
-                self._settle(self._drawn.pop(next(iter(self._drawn))), outcome)
+                work = self._drawn.pop(next(iter(self._drawn)))
+                answers += _answered(outcome)
+                lost += outcome.verdict in LOST and work is not self._fenced
+                self._settle(work, outcome)
         except RelayError:
             self._put_back(self._drawn.values())
             self._drawn.clear()
@@ -192,8 +196,8 @@ class _Line:
         finally:
             self._relay.open.discard(self)
             self._put_back([self._first])
-        self._lost = 0 if answers or self._supply.stopped else self._lost + 1
-        if self._lost == PATIENCE:
+        self._lost = self._lost + 1 if lost and not answers and not self._supply.stopped else 0
+        if self._lost == PATIENCE or (self._lost and self._relay.prober is self):
             self._lost = 0
             raise RelayError(f"{transport.name}: loses every connection; run again later")
 
@@ -204,12 +208,12 @@ class _Line:
             if message := self._composed(work):
                 self._drawn[message.id] = work
                 yield message
-            work = self._supply.draw(self._relay, 0)
+            work = self._supply.draw(self._relay, self, 0)
             if work is None and self._drawn:
                 yield None  # the dot goes alone; asked again, its outcome is settled
             if work is None:
                 self._journal.flush()
-                work = self._supply.draw(self._relay, IDLE_SECONDS)
+                work = self._supply.draw(self._relay, self, IDLE_SECONDS)
 
     def _composed(self, work: Work) -> Message | None:
         """Return the message of a copy; one that cannot be made fails alone."""
@@ -235,14 +239,14 @@ class _Line:
             SenderRefusedError: the relay refuses the sender, or so it seems.
             RefusalsError: too many copies were refused.
         """
+        if _answered(outcome):
+            self._supply.answered(self._relay)
         if work is self._fenced:
             self._let_go(work)
         elif outcome.verdict in {Verdict.UNTRIED, Verdict.BARRED}:
             self._supply.put_back(work)
         else:
             self._rest(work, outcome)
-        if outcome.code is not None or outcome.verdict is Verdict.ACCEPTED:
-            self._supply.answered(self._relay)
         if self._relay.refuses_sender(outcome.verdict):
             said = printable(f"{outcome.code} {outcome.text}")
             known = known_mend(self._relay.name, said)
@@ -270,6 +274,11 @@ class _Line:
         for work in works:
             if work:
                 self._supply.put_back(work)
+
+
+def _answered(outcome: Outcome) -> bool:
+    """Whether the relay said anything to a message."""
+    return outcome.code is not None or outcome.verdict is Verdict.ACCEPTED
 
 
 def _mend(outcome: Outcome) -> str:

@@ -110,11 +110,12 @@ class Supply:
         self._lanes = [_Lane(name, self.pace.domains.get(name, DomainPace())) for name in lanes]
         self._in_flight = 0
 
-    def draw(self, relay: Health, patience: float = math.inf) -> Work | None:
+    def draw(self, relay: Health, connection: object, patience: float = math.inf) -> Work | None:
         """Return the next copy for a relay; each must come back through `done` or `put_back`.
 
         Args:
             relay: the relay that it is for.
+            connection: who asks; one alone tries a relay that has rested, until it is `answered`, `failed` or `tried`.
             patience: seconds to wait for a copy that may go; zero does not wait.
 
         Returns:
@@ -130,7 +131,7 @@ class Supply:
                 if lane := next(filter(self._wants_more, self._lanes), None):
                     self._fill(lane, now)
                     continue
-                work, pause = self._look(relay, now)
+                work, pause = self._look(relay, connection, now)
                 left = until - time.monotonic()
                 if work or left <= 0 or self._at_an_end(relay):
                     return work
@@ -165,6 +166,13 @@ class Supply:
         with self._changed:
             self._changed.notify_all()
             return relay.failed(fault, self.clock())
+
+    def tried(self, relay: Health, connection: object) -> None:
+        """Take note that a connection ended without a fault; if it was to try the relay, another may do so now."""
+        with self._changed:
+            if relay.prober is connection:
+                relay.prober = None
+                self._changed.notify_all()
 
     def stop(self) -> None:
         """Hand out nothing more."""
@@ -204,10 +212,10 @@ class Supply:
         lane.waiting.extend(Work(one, reader, lane, now + LEASE / 2) for one, reader in rows)
         self._changed.notify_all()
 
-    def _look(self, relay: Health, now: datetime) -> tuple[Work | None, float]:
+    def _look(self, relay: Health, connection: object, now: datetime) -> tuple[Work | None, float]:
         """Return a copy that may go now, if there is one, and in how many seconds it is worth to look again."""
         pause = NAP
-        if not relay.may_draw(now) or self.limit <= 0 or not within_share(relay, self.relays, now):
+        if not relay.may_draw(connection, now) or self.limit <= 0 or not within_share(relay, self.relays, now):
             return None, pause
         for lane in self._lanes:
             self._drop_stale(lane, now)
@@ -217,6 +225,7 @@ class Supply:
             meters = [meter for meter in (self.pace.overall, relay.route.meter, lane.pace.meter) if meter is not FREE]
             wait = max((meter.wait(now.timestamp()) for meter in meters), default=0)
             if wait <= 0:
+                relay.prober = connection if relay.rests_until else None
                 self._take(work, relay, meters)
                 return work, 0
             pause = min(pause, wait)
@@ -225,7 +234,6 @@ class Supply:
     def _take(self, work: Work, relay: Health, meters: Iterable[Meter]) -> None:
         for meter in meters:
             meter.take()
-        relay.probing = relay.rests_until is not None
         drawn(relay, self.relays)
         work.lane.waiting.remove(work)
         self._lanes.sort(key=lambda lane: lane is work.lane)  # the others come first next time
