@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from newsletter.errors import MailboxError
+from newsletter.errors import MailboxError, SettingsError
 from newsletter.send.mailbox import Imap, Mailbox, Maildir, Mbox, Stream, mailbox_at, open_mailbox
 from newsletter.settings.serving import BounceSettings
 from tests.conftest import Rights
@@ -149,7 +149,7 @@ def test_a_line_that_breaks_is_one_line_and_loses_nothing(authority: trustme.CA,
 
 
 def test_imap_without_its_login_says_which_settings_are_missing() -> None:
-    with pytest.raises(MailboxError, match=r"needs bounces\.imap_host, bounces\.imap_username"):
+    with pytest.raises(SettingsError, match=r"needs bounces\.imap_host, bounces\.imap_username"):
         open_mailbox(BounceSettings(mailbox="imap"), Path())
 
 
@@ -198,7 +198,7 @@ def test_what_is_no_mailbox_is_said_so_with_the_mend(tmp_path: Path) -> None:
     ):
         with pytest.raises(MailboxError, match=words):
             read(box)
-    with pytest.raises(MailboxError, match=r"bounces\.mailbox is not set"):
+    with pytest.raises(SettingsError, match=r"bounces\.mailbox is not set"):
         open_mailbox(BounceSettings(), tmp_path)
 
 
