@@ -23,7 +23,7 @@ from newsletter.parts import Parts
 from newsletter.rank.interests import chooser
 from newsletter.send.outcomes import MAXIMUM_AGE, MOST_REFUSED, address_fault
 from newsletter.send.sender import Progress, Sender, claimant
-from newsletter.send.supply import NO_LIMIT
+from newsletter.send.supply import NO_LIMIT, Supply
 from newsletter.store.bounces import Bounced
 
 TEST_MARK = "[Test] "
@@ -52,9 +52,17 @@ def due(parts: Parts) -> list[str]:
 
 
 def work_off(
-    parts: Parts, key: str, watch: Watch = unwatched, *, wait: timedelta = NO_WAIT, canary: int | None = None
+    parts: Parts,
+    key: str,
+    watch: Watch = unwatched,
+    *,
+    wait: timedelta = NO_WAIT,
+    canary: int | None = None,
+    opened: Callable[[Supply], None] = lambda _supply: None,
 ) -> Tally:
     """Send what is due of a frozen issue; nobody is added to its audience, and of a held one nothing goes out.
+
+    Where workers send, it is left to them.
 
     Args:
         parts: what to work with.
@@ -62,13 +70,14 @@ def work_off(
         watch: told how it goes.
         wait: how long to wait for copies that were put off; what is still open then is left to the next run.
         canary: mail so many first, and go on only if nearly all of them were taken.
+        opened: given what hands out the copies, before the first goes out.
 
     Raises:
         RefusalsError: too many copies were refused; the issue is paused.
         NewsletterError: as `pipeline.deliver`.
     """
     issue = parts.issues.find(key)
-    if issue is None or parts.holds.find(key):
+    if issue is None or parts.workers or parts.holds.find(key):
         return parts.ledger.tally(key)
     now, me = parts.clock(), claimant()
     compiled, choice = compile_issue(parts, issue, Pieces(parts.issues, key)), chooser(issue)
@@ -89,7 +98,7 @@ def work_off(
         )
         if canary:
             _try(parts, key, canary, partial(sender.run, key, me), now + wait)
-        sender.run(key, me)
+        sender.run(key, me, opened=opened)
         _wait(parts, key, partial(sender.run, key, me), now + wait)
     _count_refusals(parts, key)
     return parts.ledger.tally(key)

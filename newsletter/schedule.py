@@ -134,7 +134,12 @@ def _work(parts: Parts, now: datetime, done: Ticked, watch: dispatch.Watch) -> N
 
 
 def _follow_list(parts: Parts, done: Ticked) -> bool:
-    """Follow the subscriber file where it has changed; return whether it could be read."""
+    """Follow the subscriber file where it has changed; return whether it could be read.
+
+    Of several machines perhaps only one has the file: where it is not, nobody is taken off the list for that.
+    """
+    if parts.workers and parts.roster is None:
+        return True
     seen = _fingerprint(parts.roster)
     if seen == _kept(parts, ROSTER_SEEN):
         return True

@@ -61,8 +61,10 @@ class Sender:
     progress: Progress
     pace: Pace = field(default_factory=Pace)
 
-    def run(self, issue: str, me: Claimant, limit: int = NO_LIMIT) -> None:
-        """Hand over every due delivery of an issue, or `limit` of them.
+    def run(
+        self, issue: str, me: Claimant, limit: int = NO_LIMIT, opened: Callable[[Supply], None] = lambda _supply: None
+    ) -> None:
+        """Hand over every due delivery of an issue, or `limit` of them; `opened` gets hold of what they come from.
 
         An interruption lets the messages in flight end, gives back what was claimed, and goes on to the caller. A relay
         that fails while others work is told of in a warning.
@@ -72,6 +74,7 @@ class Sender:
             NewsletterError: the relays, the database or the outbox failed; what is not settled waits for the next run.
         """
         run = _Run(self, issue, me, limit)
+        opened(run.supply)
         run.start()
         try:
             run.ended.wait()

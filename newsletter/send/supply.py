@@ -153,6 +153,14 @@ class Supply:
             self._landed(work)
             self._changed.notify()
 
+    def extend(self, number: int) -> None:
+        """Hand out so many copies more than were asked for so far, also of what has become due since."""
+        with self._changed:
+            self.limit += number
+            for lane in self._lanes:
+                lane.exhausted = False
+            self._changed.notify_all()
+
     def answered(self, relay: Health) -> None:
         """Take note that a relay answered to a message."""
         with self._changed:

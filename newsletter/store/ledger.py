@@ -44,6 +44,7 @@ NO_MATCH = "no paper of this issue matches the reader's interests"
 Wish = tuple[str | None, int | None]  # a reader's zone and hour, as they are kept
 Choose = Callable[[Subscriber], tuple[Pick, ...]]
 Doubted = Callable[[Delivery, Cause], Delivery]
+Announce = Callable[[Connection, str, int], None]  # an issue, and how many copies of it are due
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,16 @@ class Claimant:
 
 
 class Ledger:
-    """All deliveries of one list."""
+    """All deliveries of one list.
 
-    def __init__(self, database: Database, list_id: str) -> None:
+    Args:
+        database: where they are.
+        list_id: the list.
+        announce: told of copies that were queued, in the transaction that queued them.
+    """
+
+    def __init__(self, database: Database, list_id: str, announce: Announce = lambda _connection, _key, _due: None):
+        self._announce = announce
         self._database = database
         self._list_id = list_id
         self._statements = Statements(database, list_id)
@@ -81,7 +89,9 @@ class Ledger:
             connection.execute(early.values(due_at=due_at))
             readers = lacking(self._list_id, issue, cadence, due_at.date())
             queue = queueing(self._database, self._list_id, issue, readers, literal(due_at, Moment), lanes)
-            return int(connection.execute(queue).rowcount)
+            added = int(connection.execute(queue).rowcount)
+            self._announce(connection, issue, added)
+            return added
 
     def freeze_by_clock(
         self, issue: str, cadence: Cadence, day: date, dues: Mapping[Wish, datetime], lanes: Iterable[str] = ()
@@ -105,8 +115,12 @@ class Ledger:
             if connection.execute(readers.limit(1), rows).first() is None:
                 return 0
         queue = queueing(self._database, self._list_id, issue, readers, due_at, lanes)
+        first = and_(self._of(issue), in_states([State.QUEUED]), delivery.c.due_at <= min(dues.values()))
         with self._database.writing() as connection:
-            return int(connection.execute(queue, rows).rowcount)
+            added = int(connection.execute(queue, rows).rowcount)
+            due = connection.scalar(select(func.count()).select_from(delivery).where(first)) or 0
+            self._announce(connection, issue, due)
+            return added
 
     def lanes(self, issue: str) -> list[str]:
         """Return the lanes in which an issue has copies; the empty one is everybody's."""
@@ -279,6 +293,14 @@ class Ledger:
         statement = select(frozen.c.key).where(frozen.c.list_id == self._list_id, moves, ~self._held(frozen.c.key))
         with self._database.reading() as connection:
             return list(connection.scalars(statement.order_by(frozen.c.frozen_at, frozen.c.key)))
+
+    def due_copies(self, issue: str, now: datetime) -> int:
+        """Return how many copies of an issue may be claimed now."""
+        queued = and_(in_states([State.QUEUED]), delivery.c.due_at <= now)
+        again = delivery.c.next_attempt_at <= now
+        statements = (select(func.count()).where(self._of(issue), which) for which in (queued, again))
+        with self._database.reading() as connection:
+            return sum(connection.scalar(statement) or 0 for statement in statements)
 
     def in_doubt(self) -> list[str]:
         """Return the issues with copies in doubt, oldest first."""
