@@ -185,13 +185,11 @@ def deliver(
         TemplateError: a template is wrong; nothing was sent.
     """
     if canary and parts.workers:
-        raise UsageError(
-            "--canary: workers begin with all copies at once; leave it out, or set workers = false for now"
-        )
+        raise UsageError("--canary: workers begin with all copies at once; leave it out, or set workers = false")
     cadence = issue.digest.period.cadence
     if parts.subscribers.count(cadence=cadence) and not parts.holds.find(issue.key):
         freeze(parts, issue)
-        parts.ledger.freeze(issue.key, cadence, parts.clock(), lanes=parts.pace.domains)
+        parts.ledger.freeze(issue.key, cadence, parts.clock(), lanes=parts.pace.lane_of)
     return work_off(parts, issue.key, watch, wait=wait, canary=canary)
 
 

@@ -269,7 +269,7 @@ def _fill(parts: Parts, slot: Slot, dues: Mapping[Wish, datetime], now: datetime
         pipeline.freeze(parts, made)
     owed = {wish: max(moment, now) for wish, moment in dues.items() if not frozen or _in_time(parts, moment, now)}
     if owed:
-        parts.ledger.freeze_by_clock(slot.period.key, slot.cadence, slot.day, owed, parts.pace.domains)
+        parts.ledger.freeze_by_clock(slot.period.key, slot.cadence, slot.day, owed, parts.pace.lane_of)
 
 
 def _in_time(parts: Parts, moment: datetime, now: datetime) -> bool:

@@ -150,6 +150,7 @@ async def _work(parts: Parts) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
 
+    loop.set_exception_handler(_passed_over)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     while not stopping.is_set():
@@ -159,6 +160,12 @@ async def _work(parts: Parts) -> None:
             LOG.warning("the database does not answer (%s); trying again", _first_line(fault))
             await asyncio.sleep(BREATH)
     LOG.info("stopped; nothing is lost")
+
+
+def _passed_over(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Pass over that a job of ours cannot be ended: while we stood still another worker did, or the database went."""
+    if not isinstance(context.get("exception"), ConnectorException | psycopg.Error):
+        loop.default_exception_handler(context)
 
 
 async def _serve(parts: Parts, crew: Crew, stopping: asyncio.Event) -> None:
@@ -185,9 +192,11 @@ async def _serve(parts: Parts, crew: Crew, stopping: asyncio.Event) -> None:
             for queue, number in queues
         ]
         LOG.info("working for the list %s", parts.mailing.list_id)
+        beat = asyncio.create_task(_beat(parts))
         stop = asyncio.create_task(stopping.wait())
         await asyncio.wait([*workers, stop], return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
+        beat.cancel()
         if stopping.is_set():
             await asyncio.to_thread(crew.stop)
         for worker in workers:
@@ -196,6 +205,16 @@ async def _serve(parts: Parts, crew: Crew, stopping: asyncio.Event) -> None:
     for fault in ended:
         if isinstance(fault, Exception):
             raise fault
+
+
+async def _beat(parts: Parts) -> None:
+    """Show that this process is there, also while it has nothing to send."""
+    while True:
+        try:
+            await asyncio.to_thread(parts.pace.lanes.beat, parts.clock().timestamp())
+        except DatabaseError:
+            LOG.debug("no sign of life could be given")  # the jobs tell of a lost database
+        await asyncio.sleep(2 * BREATH)
 
 
 def _app(parts: Parts, crew: Crew) -> App:
@@ -247,12 +266,14 @@ class Patience(BaseRetryStrategy):
         del job
         if isinstance(exception, RefusalsError):
             return None
-        return RetryDecision(retry_in={"seconds": 1 if isinstance(exception, DatabaseError) else REST.total_seconds()})
+        wait = 1 if isinstance(exception, DatabaseError) else int(REST.total_seconds())
+        decision: RetryDecision = RetryDecision(retry_in={"seconds": wait})
+        return decision
 
 
 def _tell(parts: Parts, what: str, fault: Exception) -> None:
     if not isinstance(fault, NewsletterError):
-        LOG.exception("%s: unexpected fault, please report it", what)
+        LOG.error("%s: unexpected fault, please report it", what, exc_info=fault)
         return
     LOG.error("%s: %s", what, fault)
     try:

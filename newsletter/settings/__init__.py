@@ -36,9 +36,7 @@ SOURCE_KINDS = {
     "page:PATH": r"page:.+",
 }
 Policy = Literal["hold", "resend"]
-WORKERS_NEED = (
-    'workers share a PostgreSQL server; set database_url = "postgresql+psycopg://...", or run without workers'
-)
+WORKERS_NEED = 'workers share a PostgreSQL server; set database_url = "postgresql+psycopg://...", or do without'
 SHORTEST_SECRET = 16  # characters
 FEWEST_SIGNS = 6  # different ones among them
 OWN_HOSTS = {"localhost", "127.0.0.1", "::1"}

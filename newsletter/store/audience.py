@@ -1,6 +1,6 @@
 """Who is to get an issue, and when: the statements that queue its copies."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Integer, Select, String, and_, case, exist
 
 from newsletter.models import Cadence, State
 from newsletter.store.engine import Database
-from newsletter.store.rows import given_rows
+from newsletter.store.rows import domain_of, given_rows
 from newsletter.store.subscribers import READS
 from newsletter.store.tables import Moment, delivery, issue, subscriber
 
@@ -44,7 +44,7 @@ def queueing(  # noqa: PLR0913, PLR0917 - what, for whom, and when
     key: str,
     readers: Select[Any],
     due_at: ColumnElement[datetime],
-    lanes: Iterable[str],
+    lanes: Mapping[str, str],
 ) -> Any:
     """Return the INSERT ... SELECT that queues a copy for each of these readers who has none; one transaction.
 
@@ -54,9 +54,9 @@ def queueing(  # noqa: PLR0913, PLR0917 - what, for whom, and when
         key: the issue.
         readers: who gets one.
         due_at: the moment that a copy is dated.
-        lanes: the domains that keep a pace of their own, whose copies are then claimed apart.
+        lanes: the lane of each domain whose copies are claimed apart.
     """
-    its_own = [(subscriber.c.key.endswith(f"@{domain}", autoescape=True), domain) for domain in lanes]
+    domain = domain_of(database, subscriber.c.key)
     values = {
         delivery.c.list_id: literal(list_id),
         delivery.c.issue_key: literal(key),
@@ -66,7 +66,7 @@ def queueing(  # noqa: PLR0913, PLR0917 - what, for whom, and when
         delivery.c.attempts: literal(0),
         delivery.c.doubts: literal(0),
         delivery.c.epoch: literal(0),
-        delivery.c.lane: case(*its_own, else_=literal("")) if its_own else literal(""),
+        delivery.c.lane: case(lanes, value=domain, else_=literal("")) if lanes else literal(""),
     }
     copies = readers.with_only_columns(*values.values())
     return database.insert(delivery).from_select([column.name for column in values], copies).on_conflict_do_nothing()

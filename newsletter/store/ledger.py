@@ -38,6 +38,7 @@ from newsletter.store.tables import issue as frozen
 
 UNSETTLED = [State.QUEUED, State.DEFERRED, State.CLAIMED, State.SENDING, State.IN_DOUBT]
 LEASE = timedelta(minutes=15)
+NO_LANES: Mapping[str, str] = {}
 LEFT = "left the list before this copy was sent"
 NO_MATCH = "no paper of this issue matches the reader's interests"
 
@@ -55,6 +56,10 @@ class Claimant:
     boot_id: str
 
 
+def _unheard(_connection: Connection, _issue: str, _due: int) -> None:
+    """Tell nobody."""
+
+
 class Ledger:
     """All deliveries of one list.
 
@@ -64,13 +69,13 @@ class Ledger:
         announce: told of copies that were queued, in the transaction that queued them.
     """
 
-    def __init__(self, database: Database, list_id: str, announce: Announce = lambda _connection, _key, _due: None):
+    def __init__(self, database: Database, list_id: str, announce: Announce = _unheard) -> None:
         self._announce = announce
         self._database = database
         self._list_id = list_id
         self._statements = Statements(database, list_id)
 
-    def freeze(self, issue: str, cadence: Cadence, due_at: datetime, lanes: Iterable[str] = ()) -> int:
+    def freeze(self, issue: str, cadence: Cadence, due_at: datetime, lanes: Mapping[str, str] = NO_LANES) -> int:
         """Queue a copy for every active reader of this cadence who has none yet; return how many were added.
 
         Copies that are queued for a later hour become due as well. Of an issue whose copies are forgotten nobody can
@@ -82,7 +87,7 @@ class Ledger:
             issue: the issue.
             cadence: whose it is.
             due_at: the moment its mails are dated.
-            lanes: the domains that keep a pace of their own, whose copies are then claimed apart.
+            lanes: the lane of each domain whose copies are claimed apart.
         """
         early = update(delivery).where(self._of(issue), in_states([State.QUEUED]), delivery.c.due_at > due_at)
         with self._database.writing() as connection:
@@ -94,7 +99,12 @@ class Ledger:
             return added
 
     def freeze_by_clock(
-        self, issue: str, cadence: Cadence, day: date, dues: Mapping[Wish, datetime], lanes: Iterable[str] = ()
+        self,
+        issue: str,
+        cadence: Cadence,
+        day: date,
+        dues: Mapping[Wish, datetime],
+        lanes: Mapping[str, str] = NO_LANES,
     ) -> int:
         """Queue a copy for every active reader of this cadence who has none yet, each due at their own moment.
 

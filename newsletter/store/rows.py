@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import CTE, String, bindparam, cast, column, func, literal_column, select, type_coerce
+from sqlalchemy import CTE, ColumnElement, String, bindparam, cast, column, func, literal_column, select, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
@@ -38,3 +38,10 @@ def as_text(database: Database, value: date) -> str:
     if not isinstance(value, datetime):
         return value.isoformat()
     return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f") + ("" if database.is_sqlite else "+00")
+
+
+def domain_of(database: Database, address: ColumnElement[str]) -> ColumnElement[str]:
+    """Return the part of an address after its @, as this database cuts texts."""
+    if database.is_sqlite:
+        return func.substr(address, func.instr(address, "@") + 1)
+    return func.split_part(address, "@", 2)

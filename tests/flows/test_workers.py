@@ -53,7 +53,7 @@ def at_rest(folder: Path, settings: Settings) -> dict[str, Any]:
 
     def rests() -> bool:
         last.update(books(folder, settings))
-        return sum(last[state] for state in ("queued", "claimed", "sending", "deferred")) == 0
+        return not any(last[state] for state in ("queued", "claimed", "sending", "deferred"))
 
     wait_until(rests)
     return last
@@ -178,6 +178,21 @@ def test_terminated_a_worker_ends_what_is_in_flight(tmp_path: Path, postgresql: 
         sums = books(tmp_path, settings)
         assert (sums["claimed"], sums["sending"], sums["in_doubt"]) == (0, 0, 0)
         assert sums["queued"] + sums["sent"] == 600
+
+
+def test_three_workers_keep_one_rate_and_are_seen(tmp_path: Path, postgresql: Server) -> None:
+    readers(tmp_path, 1600)
+    with mail_server() as (mailbox, port):
+        settings = settings_of(postgresql, port) | {"NEWSLETTER_LIMITS__PER_SECOND": "200"}
+        newsletter(tmp_path, "send", **settings)
+        with workers(tmp_path, 3, settings):
+            wait_until(lambda: len(mailbox.taken) > 600)
+            now = json.loads(newsletter(tmp_path, "status", "--now", "--json", **settings).out)
+            sums = at_rest(tmp_path, settings)
+    check(mailbox, 1600, sums)
+    assert now["senders"] == 3
+    steady = mailbox.arrived[400:]  # all three are at it by then
+    assert (len(steady) - 1) / (steady[-1] - steady[0]) == pytest.approx(200, rel=0.05)
 
 
 def test_sqlite_has_no_workers_and_says_so_in_one_line(tmp_path: Path) -> None:
