@@ -107,7 +107,9 @@ class Meter:
             return 0
         if not self._left:
             self._left = self._rate.group
-            self._next = self._reserve(self._name, self._left * self._rate.interval, now)
+            late = now - self._next  # a thread that woke late loses nothing of the rate, one that paused all of it
+            begin = self._next if 0 < late < AHEAD else now
+            self._next = self._reserve(self._name, self._left * self._rate.interval, begin)
         return self._next - now
 
     def retune(self, rate: Rate) -> None:
