@@ -25,7 +25,8 @@ from newsletter.store.engine import Database
 PATIENCE = 1800  # seconds
 LOOK = 0.1  # seconds between two looks at the sums
 READERS = text(
-    "INSERT INTO subscriber (list_id, key, address, cadence, include, exclude, format, active, origin, listed, standing)"
+    "INSERT INTO subscriber"
+    " (list_id, key, address, cadence, include, exclude, format, active, origin, listed, standing)"
     " SELECT 'papers', a, a, 'daily', '[]', '[]', 'html', true, 'import', true, 'active'"
     " FROM (SELECT 'reader' || n || '@example.org' AS a FROM generate_series(1, :readers) n) given"
 )

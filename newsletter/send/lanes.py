@@ -38,12 +38,13 @@ class Lanes:
         self._door = threading.RLock()
         self._sent = Counter[str]()
         self._before = Counter[str]()  # as of the last beat
-        self._beaten_at = 0.0
+        self._beaten_at: float | None = None
+        self._stale = True  # something has changed that is not read yet
         self._meters: dict[str, Meter] = {}
 
     def meter(self, lane: str, now: float) -> Meter:
         """Return what slows a lane down now; `now` in seconds since 1970."""
-        if now - self._beaten_at >= BEAT:
+        if self._stale or now - (self._beaten_at or 0) >= BEAT:
             self.beat(now)
         return self._meters.get(lane, FREE)
 
@@ -55,10 +56,10 @@ class Lanes:
             self._sent[lane] += 1
             if not lane or not asks_to_slow(outcome):
                 return
-            own = (self._sent[lane] - self._before[lane]) / max(now - self._beaten_at, BEAT)
+            own = (self._sent[lane] - self._before[lane]) / self._stretch(now)
             shared = sum(one.rate for one in self.limits.working(now) if one.lane == lane)
             self.limits.slow(lane, lambda old: slower(old, max(own, shared), now))
-            self._beaten_at = 0  # look at once
+            self._stale = True
 
     def beat(self, now: float) -> None:
         """Note what this process sends, and read which lanes are slowed.
@@ -69,13 +70,17 @@ class Lanes:
         if self.limits is None:
             return
         with self._door:
-            stretch = max(now - self._beaten_at, BEAT)
+            stretch = self._stretch(now)
             self._sent[""] += 0
             rates = {lane: (sent, (sent - self._before[lane]) / stretch) for lane, sent in self._sent.items()}
             self.limits.note(self._owner, self._list_id, rates, now)
-            self._before, self._beaten_at = self._sent.copy(), now
+            self._before, self._beaten_at, self._stale = self._sent.copy(), now, False
             limited = {lane: speed(one, now) for lane, one in self.limits.slowed().items()}
             self._meters = {lane: self._tuned(lane, rate) for lane, rate in limited.items() if rate}
+
+    def _stretch(self, now: float) -> float:
+        """Return the seconds since the last beat, at least one beat."""
+        return max(now - self._beaten_at, BEAT) if self._beaten_at else BEAT
 
     def _tuned(self, lane: str, per_second: float) -> Meter:
         meter = self._meters.get(lane)

@@ -13,6 +13,7 @@ Reserve = Callable[[str, float, float], float]  # a bucket's name, how long a st
 
 SETTLING = 10.0  # seconds after a cut in which further complaints are about what was under way before it
 SLOWEST = 0.1  # messages a second
+LEAST = 1.0  # messages a second that a lane is taken to have carried, so that a cut is felt
 RECOVERY = 1.1  # times as fast with each quiet minute
 
 
@@ -33,7 +34,7 @@ def slower(old: Slowdown | None, observed: float, now: float) -> Slowdown:
     if old and now - old.since < SETTLING:
         return old
     limited = speed(old, now) if old else None
-    full = old.full if old and limited else max(observed, SLOWEST)
+    full = old.full if old and limited else max(observed, LEAST)
     return Slowdown(max((limited or full) / 2, SLOWEST), full, now)
 
 
