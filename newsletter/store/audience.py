@@ -13,19 +13,23 @@ from newsletter.store.subscribers import READS
 from newsletter.store.tables import Moment, delivery, issue, subscriber
 
 
-def lacking(list_id: str, key: str, cadence: Cadence, day: date) -> Select[Any]:
+def lacking(database: Database, list_id: str, key: str, cadence: Cadence, day: date) -> Select[Any]:
     """Select the active readers of a cadence who have no copy of an issue and are to get one: by id.
 
     Left out is who has paused for that day, and everybody where the copies are forgotten: nobody can tell any more who
     has one.
     """
-    has = exists().where(
-        delivery.c.list_id == list_id, delivery.c.issue_key == key, delivery.c.subscriber_id == subscriber.c.id
-    )
+    theirs = and_(delivery.c.list_id == list_id, delivery.c.issue_key == key)
+    has = exists().where(theirs, delivery.c.subscriber_id == subscriber.c.id)
+    if (
+        not database.is_sqlite
+    ):  # looked up once: PostgreSQL would go through what this very statement adds, for each row
+        had = select(delivery.c.subscriber_id).where(theirs).cte("had").prefix_with("MATERIALIZED")
+        has = exists().where(had.c.subscriber_id == subscriber.c.id)
     known = exists().where(issue.c.list_id == list_id, issue.c.key == key, issue.c.sums.is_(None))
     here = or_(subscriber.c.paused_until.is_(None), subscriber.c.paused_until <= day)
-    theirs = and_(subscriber.c.list_id == list_id, subscriber.c.cadence == cadence.value, READS)
-    return select(subscriber.c.id).where(theirs, here, known, ~has)
+    readers = and_(subscriber.c.list_id == list_id, subscriber.c.cadence == cadence.value, READS)
+    return select(subscriber.c.id).where(readers, here, known, ~has)
 
 
 def by_clock(database: Database, readers: Select[Any]) -> tuple[Select[Any], ColumnElement[datetime]]:

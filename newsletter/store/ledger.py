@@ -92,7 +92,7 @@ class Ledger:
         early = update(delivery).where(self._of(issue), in_states([State.QUEUED]), delivery.c.due_at > due_at)
         with self._database.writing() as connection:
             connection.execute(early.values(due_at=due_at))
-            readers = lacking(self._list_id, issue, cadence, due_at.date())
+            readers = lacking(self._database, self._list_id, issue, cadence, due_at.date())
             queue = queueing(self._database, self._list_id, issue, readers, literal(due_at, Moment), lanes)
             added = int(connection.execute(queue).rowcount)
             self._announce(connection, issue, added)
@@ -118,7 +118,7 @@ class Ledger:
         Returns:
             How many were added. Where nobody lacks a copy nothing is written.
         """
-        readers, due_at = by_clock(self._database, lacking(self._list_id, issue, cadence, day))
+        readers, due_at = by_clock(self._database, lacking(self._database, self._list_id, issue, cadence, day))
         cells = ((zone or "", -1 if hour is None else hour, moment) for (zone, hour), moment in dues.items())
         rows = {"rows": as_rows(self._database, cells)}
         with self._database.reading() as connection:
