@@ -11,6 +11,7 @@ from newsletter.models import (
     HoldKind,
     Issue,
     Outcome,
+    Pick,
     Preferences,
     ReportKind,
     Resolution,
@@ -21,9 +22,10 @@ from newsletter.models import (
 )
 from newsletter.parts import Parts
 from newsletter.rank.interests import chooser
+from newsletter.render.compiled import CompiledIssue
 from newsletter.send.outcomes import MAXIMUM_AGE, MOST_REFUSED, address_fault
 from newsletter.send.sender import Progress, Sender, claimant
-from newsletter.send.supply import NO_LIMIT
+from newsletter.send.supply import NO_LIMIT, Supply
 from newsletter.store.bounces import Bounced
 
 TEST_MARK = "[Test] "
@@ -31,6 +33,7 @@ SHORTEST_WAIT = timedelta(seconds=1)
 NO_WAIT = timedelta(0)
 
 Watch = Callable[[Tally], Progress]  # told the sums before sending, returns what is told of each delivery
+Choice = Callable[[Preferences], tuple[Pick, ...]]  # the papers of a copy
 Run = Callable[..., None]  # hands over what is due, so many at most
 
 
@@ -51,10 +54,18 @@ def due(parts: Parts) -> list[str]:
     return parts.ledger.due(parts.clock())
 
 
-def work_off(
-    parts: Parts, key: str, watch: Watch = unwatched, *, wait: timedelta = NO_WAIT, canary: int | None = None
+def work_off(  # noqa: PLR0913 - what, how it is watched, and three ways of it by name
+    parts: Parts,
+    key: str,
+    watch: Watch = unwatched,
+    *,
+    wait: timedelta = NO_WAIT,
+    canary: int | None = None,
+    opened: Callable[[Supply], None] = lambda _supply: None,
 ) -> Tally:
     """Send what is due of a frozen issue; nobody is added to its audience, and of a held one nothing goes out.
+
+    Where workers send, it is left to them.
 
     Args:
         parts: what to work with.
@@ -62,13 +73,14 @@ def work_off(
         watch: told how it goes.
         wait: how long to wait for copies that were put off; what is still open then is left to the next run.
         canary: mail so many first, and go on only if nearly all of them were taken.
+        opened: given what hands out the copies, before the first goes out.
 
     Raises:
         RefusalsError: too many copies were refused; the issue is paused.
         NewsletterError: as `pipeline.deliver`.
     """
     issue = parts.issues.find(key)
-    if issue is None or parts.holds.find(key):
+    if issue is None or parts.workers or parts.holds.find(key):
         return parts.ledger.tally(key)
     now, me = parts.clock(), claimant()
     compiled, choice = compile_issue(parts, issue, Pieces(parts.issues, key)), chooser(issue)
@@ -77,22 +89,26 @@ def work_off(
             me, now, lambda one, cause: parts.doubt.doubted(one, cause, now), sole_sender=parts.database.is_sqlite
         )
         parts.ledger.reconsider(parts.doubt.resent, now)
-        sender = Sender(
-            ledger=parts.ledger,
-            routes=parts.routes,
-            pace=parts.pace,
-            compose=lambda one, reader: parts.sign(compose(parts, compiled, one, reader), one.due_at),
-            choose=lambda reader: choice(reader.preferences),
-            doubt=parts.doubt,
-            clock=parts.clock,
-            progress=watch(parts.ledger.tally(key)),
-        )
+        sender = _sender(parts, compiled, choice, watch(parts.ledger.tally(key)))
         if canary:
             _try(parts, key, canary, partial(sender.run, key, me), now + wait)
-        sender.run(key, me)
+        sender.run(key, me, opened=opened)
         _wait(parts, key, partial(sender.run, key, me), now + wait)
     _count_refusals(parts, key)
     return parts.ledger.tally(key)
+
+
+def _sender(parts: Parts, compiled: CompiledIssue, choice: Choice, progress: Progress) -> Sender:
+    return Sender(
+        ledger=parts.ledger,
+        routes=parts.routes,
+        pace=parts.pace,
+        compose=lambda one, reader: parts.sign(compose(parts, compiled, one, reader), one.due_at),
+        choose=lambda reader: choice(reader.preferences),
+        doubt=parts.doubt,
+        clock=parts.clock,
+        progress=progress,
+    )
 
 
 def _count_refusals(parts: Parts, key: str) -> None:

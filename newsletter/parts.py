@@ -164,6 +164,7 @@ class Parts:
     notify: NotifySettings = field(default_factory=NotifySettings)
     mailbox: Mailbox | None = None  # where mail comes back to, if it is read by itself
     sleep: Callable[[float], None] = time.sleep  # seconds
+    workers: bool = False  # other processes send: here copies are only queued
 
     @property
     def transport(self) -> Transport:

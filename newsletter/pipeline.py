@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 from newsletter.copies import compile_issue
 from newsletter.dispatch import NO_WAIT, Watch, unwatched, work_off
+from newsletter.errors import UsageError
 from newsletter.fetch.collect import Collected, accept, collect, newest_day
 from newsletter.models import (
     Cadence,
@@ -178,14 +179,17 @@ def deliver(
         canary: as in `dispatch.work_off`.
 
     Raises:
+        UsageError: a canary is wanted where workers send.
         RefusalsError: too many copies were refused; the issue is paused.
         SurroundingsError: the relay, the outbox or the database failed; nothing is lost, run again.
         TemplateError: a template is wrong; nothing was sent.
     """
+    if canary and parts.workers:
+        raise UsageError("--canary: workers begin with all copies at once; leave it out, or set workers = false")
     cadence = issue.digest.period.cadence
     if parts.subscribers.count(cadence=cadence) and not parts.holds.find(issue.key):
         freeze(parts, issue)
-        parts.ledger.freeze(issue.key, cadence, parts.clock(), lanes=parts.pace.domains)
+        parts.ledger.freeze(issue.key, cadence, parts.clock(), lanes=parts.pace.lane_of)
     return work_off(parts, issue.key, watch, wait=wait, canary=canary)
 
 

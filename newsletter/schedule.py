@@ -138,7 +138,12 @@ def _work(parts: Parts, now: datetime, done: Ticked, watch: dispatch.Watch) -> N
 
 
 def _follow_list(parts: Parts, done: Ticked) -> bool:
-    """Follow the subscriber file where it has changed; return whether it could be read."""
+    """Follow the subscriber file where it has changed; return whether it could be read.
+
+    Of several machines perhaps only one has the file: where it is not, nobody is taken off the list for that.
+    """
+    if parts.workers and parts.roster is None:
+        return True
     seen = _fingerprint(parts.roster)
     if seen == _kept(parts, ROSTER_SEEN):
         return True
@@ -270,7 +275,7 @@ def _fill(parts: Parts, slot: Slot, dues: Mapping[Wish, datetime], now: datetime
     if len(owed) < len(dues) and not parts.ledger.begun(slot.period.key):
         owed = {wish: max(moment, now) for wish, moment in dues.items()}  # they are all new to it, however late
     if owed:
-        parts.ledger.freeze_by_clock(slot.period.key, slot.cadence, slot.day, owed, parts.pace.domains)
+        parts.ledger.freeze_by_clock(slot.period.key, slot.cadence, slot.day, owed, parts.pace.lane_of)
 
 
 def _in_time(parts: Parts, moment: datetime, now: datetime) -> bool:

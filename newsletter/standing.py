@@ -1,5 +1,6 @@
 """How a list stands: what comes next, what waits, what was missed, and when its sources answered last."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,6 +8,7 @@ from datetime import datetime, timedelta
 from newsletter.models import Cadence, State
 from newsletter.parts import Parts
 from newsletter.periods import DAY, Slot
+from newsletter.send.pace import speed
 from newsletter.store.sources import Heard
 from newsletter.store.waiting import Waiting
 
@@ -26,6 +28,9 @@ class Standing:
     missed: tuple[Slot, ...]  # newest first
     sources: tuple[Heard, ...]
     last_issue_at: datetime | None
+    senders: int  # processes that send, or wait for work
+    lanes: Mapping[str, float]  # copies a second of all of them
+    slowed: Mapping[str, float]  # copies a second at most, where a provider asked for that
 
 
 def standing(parts: Parts) -> Standing:
@@ -34,7 +39,12 @@ def standing(parts: Parts) -> Standing:
     Raises:
         DatabaseError: the database failed.
     """
-    now = parts.clock()
+    now, limits = parts.clock(), parts.pace.lanes.limits
+    moment, lanes = now.timestamp(), defaultdict[str, float](float)
+    working = limits.working(moment) if limits else []
+    for one in working:
+        lanes[one.lane or "others"] += round(one.rate, 1)
+    slowed = {lane: speed(one, moment) for lane, one in limits.slowed().items()} if limits else {}
     doubtful = sum(parts.ledger.tally(key)[State.IN_DOUBT] for key in parts.ledger.in_doubt())
     slots = (slot for cadence in Cadence for slot in parts.slots.newest(cadence, SLOTS))
     return Standing(
@@ -45,6 +55,9 @@ def standing(parts: Parts) -> Standing:
         missed=tuple(slot for slot in slots if slot.missed and slot.day >= (now - MISSED).date()),
         sources=tuple(parts.heard.all()),
         last_issue_at=parts.waiting.last_frozen_at(),
+        senders=len({one.owner for one in working}),
+        lanes=lanes,
+        slowed={lane: round(rate, 1) for lane, rate in slowed.items() if rate},
     )
 
 

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 
 from newsletter.errors import UsageError
 from newsletter.store.ledger import Ledger
+from newsletter.store.limits import LimitStore
 from newsletter.store.sources import SourceStore
 from newsletter.store.subscribers import SubscriberStore
 from newsletter.store.waiting import WaitingStore
@@ -30,6 +31,7 @@ class Books(Collector):
         waiting: what waits.
         heard: when the sources answered last.
         clock: says what now is.
+        limits: who sends, and how fast.
     """
 
     ledger: Ledger
@@ -37,6 +39,7 @@ class Books(Collector):
     waiting: WaitingStore
     heard: SourceStore
     clock: Callable[[], datetime]
+    limits: LimitStore | None = None
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the people by standing, the copies by state, what waits and how long, and the age of sources."""
@@ -46,6 +49,7 @@ class Books(Collector):
         copies = {(one.issue, state.value): number for one in tallies for state, number in one.counts.items()}
         yield _gauge("newsletter_deliveries", "Copies of an issue by state.", ["issue", "state"], copies)
         yield from self._queue()
+        yield from self._senders()
         yield from self._sources()
 
     def _queue(self) -> Iterator[GaugeMetricFamily]:
@@ -58,6 +62,12 @@ class Books(Collector):
         yield _gauge("newsletter_put_off", "Copies that wait for another try after a 4xx.", ["domain"], put_off)
         made = {(): last.timestamp()} if last else {}
         yield _gauge("newsletter_last_issue_timestamp_seconds", "When the newest issue was made.", [], made)
+
+    def _senders(self) -> Iterator[GaugeMetricFamily]:
+        working = self.limits.working(self.clock().timestamp()) if self.limits else []
+        yield _gauge("newsletter_senders", "Processes that send.", [], {(): len({one.owner for one in working})})
+        rates = {(lane,): sum(one.rate for one in working if one.lane == lane) for lane in {o.lane for o in working}}
+        yield _gauge("newsletter_lane_copies_per_second", "Copies a second by lane.", ["lane"], rates)
 
     def _sources(self) -> Iterator[GaugeMetricFamily]:
         now, heard = self.clock(), self.heard.all()

@@ -5,6 +5,7 @@ import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import pytest
@@ -12,6 +13,9 @@ import pytest
 from newsletter.cli import cli
 from tests.conftest import ROOT
 from tests.flows.command import newsletter, start
+
+if TYPE_CHECKING:
+    from tests.postgres import Server
 
 DOCUMENTS = [
     "README.md",
@@ -75,7 +79,7 @@ def test_every_command_and_option_that_a_document_names_is_there(document: str, 
 
 
 @pytest.mark.parametrize("document", sorted({document for document, _call in commands("blocks")}))
-def test_what_a_document_shows_runs(tmp_path: Path, document: str) -> None:
+def test_what_a_document_shows_runs(tmp_path: Path, document: str, request: pytest.FixtureRequest) -> None:
     for name in ("new", "cur", "tmp"):
         (tmp_path / "back" / name).mkdir(parents=True)
     settings = {
@@ -88,7 +92,10 @@ def test_what_a_document_shows_runs(tmp_path: Path, document: str) -> None:
         words = [str(tmp_path / "back") if word == "/var/mail/bounces" else word for word in shlex.split(call)]
         if words == ["init"]:
             words.append("--non-interactive")  # a person answers its questions; nobody is here
-        if words[0] in SERVICES:
+        if words[0] == "worker":
+            server: Server = request.getfixturevalue("postgresql")
+            serves(tmp_path, words, settings | {"NEWSLETTER_DATABASE_URL": server.new_url()})
+        elif words[0] in SERVICES:
             serves(tmp_path, words, settings)
         else:
             ran = newsletter(tmp_path, *words, **settings)
@@ -100,7 +107,7 @@ def serves(folder: Path, words: list[str], settings: dict[str, str]) -> None:
     process = start(folder, *words, **settings)
     assert process.stdout
     assert process.stderr
-    said = (process.stderr if words[0] == "run" else process.stdout).readline()
+    said = (process.stderr if words[0] in {"run", "worker"} else process.stdout).readline()
     process.terminate()
     try:
         process.communicate(timeout=PATIENCE)

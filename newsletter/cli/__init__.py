@@ -23,6 +23,7 @@ from newsletter.cli.run import run
 from newsletter.cli.serve import serve
 from newsletter.cli.subscribers import subscribers
 from newsletter.cli.upgrade import upgrade
+from newsletter.cli.worker import worker
 from newsletter.errors import NewsletterError
 
 INTERRUPTED = 130
@@ -44,7 +45,7 @@ def cli(config: str | None, debug: bool) -> None:  # noqa: FBT001 - click passes
     _show_warnings()
 
 
-COMMANDS = (init, doctor, lint, preview, build, issue, send, status, run, serve, upgrade)
+COMMANDS = (init, doctor, lint, preview, build, issue, send, status, run, serve, worker, upgrade)
 for command in (*COMMANDS, papers, subscribers, bounces, bench):
     cli.add_command(command)
 

@@ -204,6 +204,39 @@ def serve(readers: int, seconds: float, recipients: int, *, as_json: bool) -> No
     )
 
 
+@bench.command()
+@click.option("--server", required=True, metavar="URL", help="A PostgreSQL database in which a schema may be made.")
+@click.option("--recipients", type=click.IntRange(1), default=20_000, show_default=True, help="Readers of the issue.")
+@click.option("--connections", type=click.IntRange(1, 1000), default=8, show_default=True, help="Of each worker.")
+@click.option("--rtt-ms", type=click.FloatRange(0, 10_000), default=50, show_default=True, help="Hold back each reply.")
+@click.option("--freeze", "only_freeze", is_flag=True, help="Only freeze the issue; send nothing.")
+@JSON
+def workers(*, as_json: bool, **wanted: Any) -> None:
+    """Measure freezing an issue on PostgreSQL, and two workers beside one.
+
+    All mail goes to a sink that throws it away; the schema is dropped at the end.
+
+    Example: newsletter bench workers --server postgresql+psycopg://localhost/postgres --json
+    """
+    from dataclasses import asdict
+
+    from newsletter.bench.workers import measure
+
+    figures = measure(**wanted)
+    if as_json:
+        print_json(asdict(figures))
+        return
+    rows = [("Freeze", f"{figures.freeze_seconds:,.1f} s"), ("Its peak memory", f"{figures.peak_rss_mb:,.0f} MB")]
+    if figures.one_per_second and figures.two_per_second:
+        rows.append(("One worker", f"{_rate(figures.one_per_second)} copies/s"))
+        rows.append(("Two workers", f"{_rate(figures.two_per_second)} copies/s, {figures.speedup:g} times one"))
+        rows.append(("Lost, doubled", f"{figures.lost}, {figures.doubled}"))
+    print_table(["What", "Measured"], rows)
+    click.echo(
+        f"{figures.recipients:,} readers, {figures.connections} connections each, replies {figures.rtt_ms:g} ms late."
+    )
+
+
 def _show_send(figures: "SendFigures") -> None:
     headings = ["What", "Messages/s", "CPU ms a message", "Beside us"]
     rows = [

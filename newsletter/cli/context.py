@@ -80,7 +80,12 @@ def load_parts(*, remember: bool = True) -> "Parts":
     from newsletter.wiring import build
 
     settings, folder = load_settings()
-    return build(settings, folder, remember=remember)
+    parts = build(settings, folder, remember=remember)
+    if not settings.workers:
+        return parts
+    from newsletter.worker import enlisted
+
+    return enlisted(parts)
 
 
 def program() -> str:

@@ -58,6 +58,7 @@ def metrics(parts: "Parts", web: "WebSettings") -> "Iterator[str]":
         waiting=parts.waiting,
         heard=parts.heard,
         clock=parts.clock,
+        limits=parts.pace.lanes.limits,
     )
     yield f"http://127.0.0.1:{telemetry.serve(books, web.metrics_port)}/metrics"
 

@@ -32,6 +32,11 @@ def _lines(now: "Standing") -> Iterator[tuple[str, str]]:
     if now.waiting.since:
         oldest = stretch_words(now.at - now.waiting.since)
         yield "Waiting:", f"{now.waiting.copies:,} copies, the oldest for {oldest}"
+    if now.senders:
+        rates = ", ".join(f"{lane} {rate:g}" for lane, rate in now.lanes.items())
+        yield "Sending:", f"{now.senders} at work; copies a second: {rates}"
+    for lane, rate in now.slowed.items():
+        yield "Slowed:", f"{lane}, at its provider's wish, to {rate:g} copies a second for now"
     if now.in_doubt:
         yield "In doubt:", f"{now.in_doubt:,} copies; `status --in-doubt` lists them"
     for slot in now.missed:
@@ -57,6 +62,9 @@ def _to_json(now: "Standing") -> dict[str, Any]:
         "waiting": now.waiting.copies,
         "waiting_seconds": int((now.at - now.waiting.since).total_seconds()) if now.waiting.since else 0,
         "in_doubt": now.in_doubt,
+        "senders": now.senders,
+        "lanes": dict(now.lanes),
+        "slowed": dict(now.slowed),
         "missed": [
             {"cadence": slot.cadence.value, "day": slot.day.isoformat(), "reason": slot.reason} for slot in now.missed
         ],

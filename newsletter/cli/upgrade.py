@@ -28,6 +28,11 @@ def upgrade(*, as_json: bool) -> None:
     database = connect(settings.database_url, folder, create=False)
     missing = database.is_sqlite and database.path is None
     done = None if missing else prepare_schema(database)
+    if done and settings.workers:
+        from newsletter.worker import prepare_schema as prepare_jobs
+
+        if jobs := prepare_jobs(database):
+            click.echo(f"The tables of the workers' jobs are those of Procrastinate {jobs} now.", err=True)
     if as_json:
         print_json(_to_json(done))
     else:

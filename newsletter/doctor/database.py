@@ -22,12 +22,14 @@ from newsletter.doctor.check import (
 from newsletter.errors import NewsletterError
 from newsletter.store import meta
 from newsletter.store.engine import Database
+from newsletter.store.limits import FRESH, LimitStore
 from newsletter.store.opening import located
 from newsletter.store.tables import meta as kept
 
 NAMES = ("database", "database writable")
 SECONDS = "5"  # to connect to a server
 PROBE = "CREATE TABLE doctor_probe (number INTEGER)"  # taken back at once
+OLDEST_SERVER = 130000
 LARGEST_DIFFERENCE = 30  # seconds between the database's clock and ours
 
 
@@ -77,7 +79,9 @@ def _seen(it: Installation, database: Database) -> Look:
         about = _about(connection, is_sqlite=database.is_sqlite)
     version = meta.read(database, "schema_version") if ours else None
     schema = _schema(version, about)
-    checks = (schema, _writable(database, ours=ours), *_clock(database, it))
+    checks = (schema, _writable(database, ours=ours), *_clock(database, it), *_server(database))
+    if version == str(meta.SCHEMA_VERSION) and it.settings.workers:
+        checks = (*checks, _workers(database, it))
     if version != str(meta.SCHEMA_VERSION):
         database.close()
         return _stand_in(checks)
@@ -119,6 +123,29 @@ def _writable(database: Database, *, ours: bool) -> Check:
     except NewsletterError as fault:
         return of_fault("database writable", fault)
     return Check("database writable", OK, "takes writes")
+
+
+def _server(database: Database) -> Iterator[Check]:
+    """What a PostgreSQL server has to be and to promise: marks that it says are written are."""
+    if database.is_sqlite:
+        return
+    asked = ("server_version_num", "fsync", "synchronous_commit", "max_connections")
+    with database.reading() as connection:
+        number, fsync, commit, most = (connection.scalar(text(f"SHOW {name}")) for name in asked)
+    if int(number) < OLDEST_SERVER:
+        yield Check("database server", WARN, f"version {number}; workers are tested from 13 on", "upgrade PostgreSQL")
+    elif "off" in {fsync, commit}:
+        mend = "set both on: what a power failure takes of the ledger may be sent twice"
+        yield Check("database server", WARN, f"fsync = {fsync}, synchronous_commit = {commit}", mend)
+    else:
+        yield Check("database server", OK, f"keeps what it commits; max_connections = {most}")
+
+
+def _workers(database: Database, it: Installation) -> Check:
+    alive = len({one.owner for one in LimitStore(database).working(it.clock().timestamp())})
+    if alive:
+        return Check("workers", OK, f"{alive} at work, each alive within {FRESH:.0f} seconds")
+    return Check("workers", FAIL, "none is at work, so nothing goes out", "start `newsletter worker`")
 
 
 def _clock(database: Database, it: Installation) -> Iterator[Check]:

@@ -4,8 +4,44 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, Self
 
+from newsletter.models import Outcome
+from newsletter.store.limits import Slowdown
+
 AHEAD = 0.1  # seconds' worth of moments that are reserved at once: what a killed process can waste
 Reserve = Callable[[str, float, float], float]  # a bucket's name, how long a stretch, now; returns the stretch's start
+
+
+SETTLING = 10.0  # seconds after a cut in which further complaints are about what was under way before it
+SLOWEST = 0.1  # messages a second
+LEAST = 1.0  # messages a second that a lane is taken to have carried, so that a cut is felt
+RECOVERY = 1.1  # times as fast with each quiet minute
+
+
+def asks_to_slow(outcome: Outcome) -> bool:
+    """Whether an answer asks for fewer messages: 421 (RFC 5321 section 3.8), or a 4.7.x (RFC 3463 section 3.8)."""
+    code = outcome.code or 0
+    return code == 421 or (400 <= code < 500 and outcome.text.startswith("4.7."))  # noqa: PLR2004 - reply codes
+
+
+def slower(old: Slowdown | None, observed: float, now: float) -> Slowdown:
+    """Return a lane's slowdown after a complaint: half as fast as it went.
+
+    Args:
+        old: how it stood.
+        observed: messages a second lately, of all who send.
+        now: seconds since 1970.
+    """
+    if old and now - old.since < SETTLING:
+        return old
+    limited = speed(old, now) if old else None
+    full = old.full if old and limited else max(observed, LEAST)
+    return Slowdown(max((limited or full) / 2, SLOWEST), full, now)
+
+
+def speed(one: Slowdown, now: float) -> float | None:
+    """Return how many messages a second a slowed lane may carry by now, None once it is as fast as before."""
+    recovered = one.rate * RECOVERY ** ((now - one.since) / 60)
+    return recovered if recovered < one.full else None
 
 
 class Limit(Protocol):
@@ -72,8 +108,14 @@ class Meter:
             return 0
         if not self._left:
             self._left = self._rate.group
-            self._next = self._reserve(self._name, self._left * self._rate.interval, now)
+            late = now - self._next  # a thread that woke late loses nothing of the rate, one that paused all of it
+            begin = self._next if 0 < late < AHEAD else now
+            self._next = self._reserve(self._name, self._left * self._rate.interval, begin)
         return self._next - now
+
+    def retune(self, rate: Rate) -> None:
+        """Go by another rate from the next stretch on."""
+        self._rate = rate
 
     def take(self) -> None:
         """Use the next moment."""

@@ -62,8 +62,10 @@ class Sender:
     progress: Progress
     pace: Pace = field(default_factory=Pace)
 
-    def run(self, issue: str, me: Claimant, limit: int = NO_LIMIT) -> None:
-        """Hand over every due delivery of an issue, or `limit` of them.
+    def run(
+        self, issue: str, me: Claimant, limit: int = NO_LIMIT, opened: Callable[[Supply], None] = lambda _supply: None
+    ) -> None:
+        """Hand over every due delivery of an issue, or `limit` of them; `opened` gets hold of what they come from.
 
         An interruption lets the messages in flight end, gives back what was claimed, and goes on to the caller. A relay
         that fails while others work is told of in a warning.
@@ -73,6 +75,7 @@ class Sender:
             NewsletterError: the relays, the database or the outbox failed; what is not settled waits for the next run.
         """
         run = _Run(self, issue, me, limit)
+        opened(run.supply)
         run.start()
         try:
             run.ended.wait()
@@ -256,6 +259,7 @@ class _Line:
             raise RefusalsError(f"{self._run.brake}, the last with {outcome.code} {printable(outcome.text)}")
 
     def _rest(self, work: Work, outcome: Outcome) -> None:
+        self._supply.heard(work, outcome)
         settled = after(work.delivery, outcome, self._sender.clock(), self._sender.doubt)
         self._journal.settle(settled)
         self._supply.done(work)

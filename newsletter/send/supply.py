@@ -14,11 +14,13 @@ from datetime import datetime
 from typing import Self
 
 from newsletter.errors import RelayError
-from newsletter.models import Delivery, Subscriber
-from newsletter.send.pace import FREE, Meter, Reserve
+from newsletter.models import Delivery, Outcome, Subscriber
+from newsletter.send.lanes import LANE_OF, Lanes
+from newsletter.send.pace import FREE, Meter
 from newsletter.send.relays import PATIENCE, Health, drawn, within_share
 from newsletter.settings.sending import LimitSettings
 from newsletter.store.ledger import LEASE, Choose, Claimant, Ledger
+from newsletter.store.limits import LimitStore
 
 BATCH = 20  # claimed and not yet sent, per connection: what a power loss can put in doubt
 NO_LIMIT = 10**9
@@ -39,15 +41,22 @@ class Pace:
 
     overall: Meter = FREE
     domains: Mapping[str, DomainPace] = field(default_factory=dict)
+    lanes: Lanes = field(default_factory=Lanes)
+
+    @property
+    def lane_of(self) -> dict[str, str]:
+        """The lane of each domain that is not in everybody's: a provider's, or its own where it has its own pace."""
+        return LANE_OF | {domain: domain for domain in self.domains}
 
     @classmethod
-    def of(cls, limits: LimitSettings, reserve: Reserve) -> Self:
+    def of(cls, limits: LimitSettings, store: LimitStore, list_id: str) -> Self:
         """Read it from the settings."""
+        reserve = store.reserve
         domains = {
             name: DomainPace(Meter.of(f"domain {name}", limit, reserve), limit.connections or NO_LIMIT)
             for name, limit in limits.domains.items()
         }
-        return cls(Meter.of("all", limits, reserve), domains)
+        return cls(Meter.of("all", limits, reserve), domains, Lanes(store, list_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +163,14 @@ class Supply:
             self._landed(work)
             self._changed.notify()
 
+    def extend(self, number: int) -> None:
+        """Hand out so many copies more than were asked for so far, also of what has become due since."""
+        with self._changed:
+            self.limit += number
+            for lane in self._lanes:
+                lane.exhausted = False
+            self._changed.notify_all()
+
     def answered(self, relay: Health) -> None:
         """Take note that a relay answered to a message."""
         with self._changed:
@@ -184,6 +201,11 @@ class Supply:
         """Return to the ledger what was claimed and not drawn."""
         for lane in self._lanes:
             self._release(lane)
+
+    def heard(self, work: Work, outcome: Outcome) -> None:
+        """Take note of what a copy's provider answered."""
+        if outcome.code is not None:
+            self.pace.lanes.answered(work.lane.name, outcome, self.clock().timestamp())
 
     @property
     def finished(self) -> bool:
@@ -222,7 +244,9 @@ class Supply:
             work = lane.first_for(relay)
             if work is None or lane.in_flight >= lane.pace.connections:
                 continue
-            meters = [meter for meter in (self.pace.overall, relay.route.meter, lane.pace.meter) if meter is not FREE]
+            slowed = self.pace.lanes.meter(lane.name, now.timestamp())
+            paces = (self.pace.overall, relay.route.meter, lane.pace.meter, slowed)
+            meters = [meter for meter in paces if meter is not FREE]
             wait = max((meter.wait(now.timestamp()) for meter in meters), default=0)
             if wait <= 0:
                 relay.prober = connection if relay.rests_until else None

@@ -36,6 +36,7 @@ SOURCE_KINDS = {
     "page:PATH": r"page:.+",
 }
 Policy = Literal["hold", "resend"]
+WORKERS_NEED = 'workers share a PostgreSQL server; set database_url = "postgresql+psycopg://...", or do without'
 SHORTEST_SECRET = 16  # characters
 FEWEST_SIGNS = 6  # different ones among them
 OWN_HOSTS = {"localhost", "127.0.0.1", "::1"}
@@ -85,6 +86,10 @@ class Settings(BaseSettings):
         "Trending Papers", min_length=1, max_length=80, description="The list's name, as readers see it."
     )
     postal_address: str | None = Field(None, description="Shown in the footer; many countries ask for one.")
+    workers: bool = Field(
+        default=False,
+        description="`newsletter worker` processes send, on any number of machines; needs PostgreSQL.",
+    )
     transport: str = Field("outbox:var/outbox", description='"outbox:PATH" (a Maildir) or "smtp".')
     smtp: SmtpSettings = SmtpSettings()
     relays: list[RelaySettings] = Field(
@@ -219,6 +224,12 @@ class Settings(BaseSettings):
     def _relay_is_named(self) -> "Settings":
         if self.transport == "smtp" and not all(relay.host for relay in self.all_relays):
             raise ValueError('transport = "smtp" needs smtp.host (or NEWSLETTER_SMTP__HOST), or a host for each relay')
+        return self
+
+    @model_validator(mode="after")
+    def _workers_share_a_server(self) -> "Settings":
+        if self.workers and self.database_url.startswith("sqlite"):
+            raise ValueError(WORKERS_NEED)
         return self
 
     @property

@@ -1,6 +1,6 @@
 """Who is to get an issue, and when: the statements that queue its copies."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -8,24 +8,28 @@ from sqlalchemy import ColumnElement, Integer, Select, String, and_, case, exist
 
 from newsletter.models import Cadence, State
 from newsletter.store.engine import Database
-from newsletter.store.rows import given_rows
+from newsletter.store.rows import domain_of, given_rows
 from newsletter.store.subscribers import READS
 from newsletter.store.tables import Moment, delivery, issue, subscriber
 
 
-def lacking(list_id: str, key: str, cadence: Cadence, day: date) -> Select[Any]:
+def lacking(database: Database, list_id: str, key: str, cadence: Cadence, day: date) -> Select[Any]:
     """Select the active readers of a cadence who have no copy of an issue and are to get one: by id.
 
     Left out is who has paused for that day, and everybody where the copies are forgotten: nobody can tell any more who
     has one.
     """
-    has = exists().where(
-        delivery.c.list_id == list_id, delivery.c.issue_key == key, delivery.c.subscriber_id == subscriber.c.id
-    )
+    theirs = and_(delivery.c.list_id == list_id, delivery.c.issue_key == key)
+    has = exists().where(theirs, delivery.c.subscriber_id == subscriber.c.id)
+    if (
+        not database.is_sqlite
+    ):  # looked up once: PostgreSQL would go through what this very statement adds, for each row
+        had = select(delivery.c.subscriber_id).where(theirs).cte("had").prefix_with("MATERIALIZED")
+        has = exists().where(had.c.subscriber_id == subscriber.c.id)
     known = exists().where(issue.c.list_id == list_id, issue.c.key == key, issue.c.sums.is_(None))
     here = or_(subscriber.c.paused_until.is_(None), subscriber.c.paused_until <= day)
-    theirs = and_(subscriber.c.list_id == list_id, subscriber.c.cadence == cadence.value, READS)
-    return select(subscriber.c.id).where(theirs, here, known, ~has)
+    readers = and_(subscriber.c.list_id == list_id, subscriber.c.cadence == cadence.value, READS)
+    return select(subscriber.c.id).where(readers, here, known, ~has)
 
 
 def by_clock(database: Database, readers: Select[Any]) -> tuple[Select[Any], ColumnElement[datetime]]:
@@ -44,7 +48,7 @@ def queueing(  # noqa: PLR0913, PLR0917 - what, for whom, and when
     key: str,
     readers: Select[Any],
     due_at: ColumnElement[datetime],
-    lanes: Iterable[str],
+    lanes: Mapping[str, str],
 ) -> Any:
     """Return the INSERT ... SELECT that queues a copy for each of these readers who has none; one transaction.
 
@@ -54,9 +58,9 @@ def queueing(  # noqa: PLR0913, PLR0917 - what, for whom, and when
         key: the issue.
         readers: who gets one.
         due_at: the moment that a copy is dated.
-        lanes: the domains that keep a pace of their own, whose copies are then claimed apart.
+        lanes: the lane of each domain whose copies are claimed apart.
     """
-    its_own = [(subscriber.c.key.endswith(f"@{domain}", autoescape=True), domain) for domain in lanes]
+    domain = domain_of(database, subscriber.c.key)
     values = {
         delivery.c.list_id: literal(list_id),
         delivery.c.issue_key: literal(key),
@@ -66,7 +70,7 @@ def queueing(  # noqa: PLR0913, PLR0917 - what, for whom, and when
         delivery.c.attempts: literal(0),
         delivery.c.doubts: literal(0),
         delivery.c.epoch: literal(0),
-        delivery.c.lane: case(*its_own, else_=literal("")) if its_own else literal(""),
+        delivery.c.lane: case(lanes, value=domain, else_=literal("")) if lanes else literal(""),
     }
     copies = readers.with_only_columns(*values.values())
     return database.insert(delivery).from_select([column.name for column in values], copies).on_conflict_do_nothing()

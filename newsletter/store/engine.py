@@ -123,7 +123,7 @@ class Database:
                 return int(noter.driver_connection.total_changes - before if self.is_sqlite else cursor.rowcount)
             except self._engine.dialect.loaded_dbapi.Error as fault:
                 self._forget_noter()
-                raise DatabaseError(self._explain(str(fault))) from fault
+                raise DatabaseError(self.explain(str(fault))) from fault
 
     def _opened_noter(self) -> Any:
         with self._explained():
@@ -216,11 +216,12 @@ class Database:
         try:
             yield
         except DBAPIError as fault:
-            raise DatabaseError(self._explain(str(fault.orig))) from fault
+            raise DatabaseError(self.explain(str(fault.orig))) from fault
         except SQLAlchemyError as fault:
-            raise DatabaseError(self._explain(str(fault))) from fault
+            raise DatabaseError(self.explain(str(fault))) from fault
 
-    def _explain(self, said: str) -> str:
+    def explain(self, said: str) -> str:
+        """Return what the driver said on one line, with the database's name and the mend."""
         where = self.path or self.url.render_as_string(hide_password=True)
         first = said.strip().splitlines()[0] if said.strip() else "failed"
         mend = next((mend for sign, mend in MENDS.items() if sign in said), "check the server and database_url")

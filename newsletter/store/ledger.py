@@ -38,12 +38,14 @@ from newsletter.store.tables import issue as frozen
 
 UNSETTLED = [State.QUEUED, State.DEFERRED, State.CLAIMED, State.SENDING, State.IN_DOUBT]
 LEASE = timedelta(minutes=15)
+NO_LANES: Mapping[str, str] = {}
 LEFT = "left the list before this copy was sent"
 NO_MATCH = "no paper of this issue matches the reader's interests"
 
 Wish = tuple[str | None, int | None]  # a reader's zone and hour, as they are kept
 Choose = Callable[[Subscriber], tuple[Pick, ...]]
 Doubted = Callable[[Delivery, Cause], Delivery]
+Announce = Callable[[Connection, str, int], None]  # an issue, and how many copies of it are due
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +56,26 @@ class Claimant:
     boot_id: str
 
 
-class Ledger:
-    """All deliveries of one list."""
+def _unheard(_connection: Connection, _issue: str, _due: int) -> None:
+    """Tell nobody."""
 
-    def __init__(self, database: Database, list_id: str) -> None:
+
+class Ledger:
+    """All deliveries of one list.
+
+    Args:
+        database: where they are.
+        list_id: the list.
+        announce: told of copies that were queued, in the transaction that queued them.
+    """
+
+    def __init__(self, database: Database, list_id: str, announce: Announce = _unheard) -> None:
+        self._announce = announce
         self._database = database
         self._list_id = list_id
         self._statements = Statements(database, list_id)
 
-    def freeze(self, issue: str, cadence: Cadence, due_at: datetime, lanes: Iterable[str] = ()) -> int:
+    def freeze(self, issue: str, cadence: Cadence, due_at: datetime, lanes: Mapping[str, str] = NO_LANES) -> int:
         """Queue a copy for every active reader of this cadence who has none yet; return how many were added.
 
         Copies that are queued for a later hour become due as well. Of an issue whose copies are forgotten nobody can
@@ -74,17 +87,24 @@ class Ledger:
             issue: the issue.
             cadence: whose it is.
             due_at: the moment its mails are dated.
-            lanes: the domains that keep a pace of their own, whose copies are then claimed apart.
+            lanes: the lane of each domain whose copies are claimed apart.
         """
         early = update(delivery).where(self._of(issue), in_states([State.QUEUED]), delivery.c.due_at > due_at)
         with self._database.writing() as connection:
             connection.execute(early.values(due_at=due_at))
-            readers = lacking(self._list_id, issue, cadence, due_at.date())
+            readers = lacking(self._database, self._list_id, issue, cadence, due_at.date())
             queue = queueing(self._database, self._list_id, issue, readers, literal(due_at, Moment), lanes)
-            return int(connection.execute(queue).rowcount)
+            added = int(connection.execute(queue).rowcount)
+            self._announce(connection, issue, added)
+            return added
 
     def freeze_by_clock(
-        self, issue: str, cadence: Cadence, day: date, dues: Mapping[Wish, datetime], lanes: Iterable[str] = ()
+        self,
+        issue: str,
+        cadence: Cadence,
+        day: date,
+        dues: Mapping[Wish, datetime],
+        lanes: Mapping[str, str] = NO_LANES,
     ) -> int:
         """Queue a copy for every active reader of this cadence who has none yet, each due at their own moment.
 
@@ -98,15 +118,19 @@ class Ledger:
         Returns:
             How many were added. Where nobody lacks a copy nothing is written.
         """
-        readers, due_at = by_clock(self._database, lacking(self._list_id, issue, cadence, day))
+        readers, due_at = by_clock(self._database, lacking(self._database, self._list_id, issue, cadence, day))
         cells = ((zone or "", -1 if hour is None else hour, moment) for (zone, hour), moment in dues.items())
         rows = {"rows": as_rows(self._database, cells)}
         with self._database.reading() as connection:
             if connection.execute(readers.limit(1), rows).first() is None:
                 return 0
         queue = queueing(self._database, self._list_id, issue, readers, due_at, lanes)
+        first = and_(self._of(issue), in_states([State.QUEUED]), delivery.c.due_at <= min(dues.values()))
         with self._database.writing() as connection:
-            return int(connection.execute(queue, rows).rowcount)
+            added = int(connection.execute(queue, rows).rowcount)
+            due = connection.scalar(select(func.count()).select_from(delivery).where(first)) or 0
+            self._announce(connection, issue, due)
+            return added
 
     def begun(self, issue: str) -> bool:
         """Whether copies of an issue were ever queued, also where they are forgotten since."""
@@ -286,6 +310,14 @@ class Ledger:
         statement = select(frozen.c.key).where(frozen.c.list_id == self._list_id, moves, ~self._held(frozen.c.key))
         with self._database.reading() as connection:
             return list(connection.scalars(statement.order_by(frozen.c.frozen_at, frozen.c.key)))
+
+    def due_copies(self, issue: str, now: datetime) -> int:
+        """Return how many copies of an issue may be claimed now."""
+        queued = and_(in_states([State.QUEUED]), delivery.c.due_at <= now)
+        again = delivery.c.next_attempt_at <= now
+        statements = (select(func.count()).where(self._of(issue), which) for which in (queued, again))
+        with self._database.reading() as connection:
+            return sum(connection.scalar(statement) or 0 for statement in statements)
 
     def in_doubt(self) -> list[str]:
         """Return the issues with copies in doubt, oldest first."""

@@ -15,7 +15,7 @@ from newsletter.store.backup import back_up
 from newsletter.store.engine import Database
 from newsletter.store.tables import meta, metadata
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 # What brings a database of the version before to this one; new tables are made besides.
 STEPS = {
     2: ("ALTER TABLE subscriber ADD COLUMN papers INTEGER",),
@@ -40,6 +40,7 @@ STEPS = {
         "CREATE INDEX delivery_in_order ON delivery (list_id, state, issue_key, lane, due_at, subscriber_id)",
     ),
     7: (),
+    8: (),
 }
 
 
@@ -81,7 +82,7 @@ def prepare_schema(database: Database, clock: Callable[[], datetime] = lambda: d
         for step in range((version or SCHEMA_VERSION) + 1, SCHEMA_VERSION + 1):
             for statement in STEPS[step]:
                 connection.execute(text(statement))
-        connection.execute(_kept(database, "schema_version", str(SCHEMA_VERSION)))
+        connection.execute(kept(database, "schema_version", str(SCHEMA_VERSION)))
     return Upgraded(version, SCHEMA_VERSION, backup)
 
 
@@ -113,7 +114,7 @@ def read(database: Database, name: str) -> str | None:
 def write(database: Database, name: str, value: str) -> None:
     """Keep a value under a name."""
     with database.writing() as connection:
-        connection.execute(_kept(database, name, value))
+        connection.execute(kept(database, name, value))
 
 
 def secret(database: Database, name: str) -> str:
@@ -131,6 +132,7 @@ def secret(database: Database, name: str) -> str:
     return secret(database, name)
 
 
-def _kept(database: Database, name: str, value: str) -> Any:
+def kept(database: Database, name: str, value: str) -> Any:
+    """Return the statement that keeps a value under a name."""
     row = database.insert(meta).values(name=name, value=value)
     return row.on_conflict_do_update(index_elements=["name"], set_={"value": row.excluded.value})

@@ -1,11 +1,24 @@
 """Many rows for one statement. They travel as one JSON text, so that it is compiled once, whatever their number."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import CTE, String, bindparam, cast, column, func, literal_column, select, type_coerce
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Connection,
+    String,
+    Table,
+    bindparam,
+    cast,
+    column,
+    func,
+    literal_column,
+    select,
+    type_coerce,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
@@ -38,3 +51,29 @@ def as_text(database: Database, value: date) -> str:
     if not isinstance(value, datetime):
         return value.isoformat()
     return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f") + ("" if database.is_sqlite else "+00")
+
+
+def domain_of(database: Database, address: ColumnElement[str]) -> ColumnElement[str]:
+    """Return the part of an address after its @, as this database cuts texts."""
+    if database.is_sqlite:
+        return func.substr(address, func.instr(address, "@") + 1)
+    return func.split_part(address, "@", 2)
+
+
+def copy_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Put rows into a table of PostgreSQL by COPY, but for those that are there; all have the same columns.
+
+    They go through a table of this transaction's own, since COPY alone knows no ON CONFLICT.
+    """
+    names = ", ".join(rows[0])
+    connection.exec_driver_sql(
+        f"CREATE TEMPORARY TABLE IF NOT EXISTS incoming ON COMMIT DROP AS SELECT {names} FROM {table.name} WHERE false"  # noqa: S608 - our own names
+    )
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor() as cursor, cursor.copy(f"COPY incoming ({names}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row([json.dumps(cell) if isinstance(cell, list) else cell for cell in row.values()])
+    connection.exec_driver_sql(
+        f"INSERT INTO {table.name} ({names}) SELECT {names} FROM incoming ON CONFLICT DO NOTHING"  # noqa: S608 - as above
+    )
+    connection.exec_driver_sql("TRUNCATE incoming")

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from newsletter.models import Cadence, Event, Format, Preferences, Standing, Subscriber
 from newsletter.store import meta
 from newsletter.store.engine import Database
-from newsletter.store.rows import as_rows, given_rows
+from newsletter.store.rows import as_rows, copy_new, given_rows
 from newsletter.store.tables import Moment, consent, forgotten, subscriber
 
 BATCH = 500
@@ -128,8 +128,12 @@ class SubscriberStore:
         if not batch:
             return Counter()
         last = connection.scalar(select(func.max(subscriber.c.id))) or 0
-        rows = as_rows(self._database, (self._row(one, "import").values() for one in batch))
-        connection.execute(self._adding, {"rows": rows, "now": now})
+        rows = [self._row(one, "import") for one in batch]
+        if self._database.is_sqlite:
+            cells = as_rows(self._database, (row.values() for row in rows))
+            connection.execute(self._adding, {"rows": cells, "now": now})
+        else:
+            copy_new(connection, subscriber, [row | {"stood_at": now} for row in rows])
         # The list's name is joined to nothing, so that SQLite finds these by their numbers and not by an index that
         # begins with it: each batch would go through all those before.
         fresh = and_(subscriber.c.id > last, subscriber.c.list_id + "" == self._list_id)

@@ -310,3 +310,25 @@ hold = Table(
 
 # How far each pace is spent: the moment from which on the next message may go, in seconds since 1970.
 bucket = Table("bucket", metadata, Column("name", String, primary_key=True), Column("free_at", Float, nullable=False))
+
+# A lane that its provider asked to go slowly, for all who send: how fast since then, and how fast before.
+slowdown = Table(
+    "slowdown",
+    metadata,
+    Column("lane", String, primary_key=True),
+    Column("rate", Float, nullable=False),  # messages a second
+    Column("full", Float, nullable=False),
+    Column("since", Float, nullable=False),  # seconds since 1970
+)
+
+# Who sends, and how fast on each lane; a row that is not renewed is of one that is gone.
+working = Table(
+    "working",
+    metadata,
+    Column("owner", String, primary_key=True),
+    Column("lane", String, primary_key=True),  # the empty one is all others
+    Column("list_id", String, nullable=False),
+    Column("copies", Integer, nullable=False),  # since it began
+    Column("rate", Float, nullable=False),  # copies a second, lately
+    Column("seen_at", Float, nullable=False),  # seconds since 1970
+)

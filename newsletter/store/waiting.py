@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import and_, func, select
 
 from newsletter.models import State
 from newsletter.store.engine import Database
+from newsletter.store.rows import domain_of
 from newsletter.store.tables import delivery, issue, subscriber
 
 MOVING = [State.QUEUED.value, State.DEFERRED.value, State.CLAIMED.value, State.SENDING.value]
@@ -38,7 +39,7 @@ class WaitingStore:
 
     def put_off(self) -> dict[str, int]:
         """Return how many copies wait for another try, by their readers' domain; the largest twenty."""
-        domain = self._domain(subscriber.c.key)
+        domain = domain_of(self._database, subscriber.c.key)
         statement = select(domain, func.count()).join_from(delivery, subscriber)
         statement = statement.where(delivery.c.list_id == self._list_id, delivery.c.state == State.DEFERRED.value)
         largest = statement.group_by(domain).order_by(func.count().desc(), domain).limit(MOST_DOMAINS)
@@ -52,9 +53,3 @@ class WaitingStore:
                 select(func.max(issue.c.frozen_at)).where(issue.c.list_id == self._list_id)
             )
         return moment
-
-    def _domain(self, address: ColumnElement[str]) -> ColumnElement[str]:
-        """Return the part of an address after its @, as this database cuts texts."""
-        if self._database.is_sqlite:
-            return func.substr(address, func.instr(address, "@") + 1)
-        return func.split_part(address, "@", 2)

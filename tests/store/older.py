@@ -8,7 +8,7 @@ from sqlalchemy import inspect, text
 from newsletter.store.engine import Database
 
 SCHEMAS = Path(__file__).parent / "schemas"  # what each version's program created, statement by statement
-VERSIONS = range(1, 7)
+VERSIONS = range(1, 8)
 READERS = ("ada@example.org", "alan@example.org")
 ROWS = (
     "INSERT INTO issue (list_id, key, content, frozen_at) VALUES ('papers', 'daily/2025-12-26', '{}', '2025-12-26')",

@@ -1,0 +1,221 @@
+"""`newsletter worker`: an issue shared by processes that are killed, stopped and cut off."""
+
+import json
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.flows.command import newsletter, readers, smtp, start
+from tests.postgres import Server, postgresql_server
+from tests.send.servers import Mailbox, mail_server
+
+ISSUE = "daily/2025-12-26"
+PATIENCE = 60  # seconds
+CONNECTIONS = 4
+Settings = dict[str, str]
+
+
+def settings_of(server: Server, port: int, **options: str) -> Settings:
+    of_relay = smtp(port, connections=str(CONNECTIONS), **options)
+    return of_relay | {"NEWSLETTER_DATABASE_URL": server.new_url(), "NEWSLETTER_WORKERS": "true"}
+
+
+def books(folder: Path, settings: Settings) -> dict[str, Any]:
+    return dict(json.loads(newsletter(folder, "status", ISSUE, "--json", **settings).out))
+
+
+def wait_until(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not done():
+        assert time.monotonic() < deadline, "it takes too long"
+        time.sleep(0.02)
+
+
+def held_by(pid: int, settings: Settings) -> int:
+    """Return how many copies a process has in hand, by the database."""
+    query = "SELECT count(*) FROM delivery WHERE state IN ('claimed', 'sending') AND owner LIKE %s"
+    url = settings["NEWSLETTER_DATABASE_URL"].replace("+psycopg", "")
+    with psycopg.connect(url) as connection:
+        return int(connection.execute(query, [f"%:{pid}:%"]).fetchall()[0][0])
+
+
+def at_rest(folder: Path, settings: Settings) -> dict[str, Any]:
+    """Wait until nothing of the issue moves any more; return its sums."""
+    last: dict[str, Any] = {}
+
+    def rests() -> bool:
+        last.update(books(folder, settings))
+        return not any(last[state] for state in ("queued", "claimed", "sending", "deferred"))
+
+    wait_until(rests)
+    return last
+
+
+@contextmanager
+def workers(folder: Path, number: int, settings: Settings) -> Iterator[list["subprocess.Popen[str]"]]:
+    """Run so many workers; at the end each is told to stop, unless it is gone, and stops in peace."""
+    processes = [start(folder, "worker", **settings) for _ in range(number)]
+    killed: set[int] = set()
+    try:
+        yield processes
+        killed = {one.pid for one in processes if one.poll() == -signal.SIGKILL}
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            _out, err = process.communicate(timeout=PATIENCE)
+            assert "Traceback" not in err, err
+            assert process.returncode == 0 or process.pid in killed, err
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+
+def check(mailbox: Mailbox, number: int, sums: dict[str, Any], *, most_in_doubt: int = 0) -> None:
+    taken = Counter(mailbox.recipients)
+    assert max(taken.values()) == 1, "nobody twice"
+    assert number - len(taken) <= sums["in_doubt"] <= most_in_doubt, "nobody lost"
+    assert sums["audience"] == number == sums["sent"] + sums["in_doubt"]
+
+
+def test_send_queues_and_workers_send_each_reader_one_copy(tmp_path: Path, postgresql: Server) -> None:
+    readers(tmp_path, 1200)
+    with mail_server(delay=0.002) as (mailbox, port):
+        settings = settings_of(postgresql, port)
+        ran = newsletter(tmp_path, "send", **settings)
+        assert ran.code == 0
+        assert "1,200 queued of 1,200" in ran.out
+        assert mailbox.taken == []
+        with workers(tmp_path, 2, settings):
+            sums = at_rest(tmp_path, settings)
+    check(mailbox, 1200, sums)
+
+
+def test_a_killed_worker_is_replaced_within_ten_seconds(tmp_path: Path, postgresql: Server) -> None:
+    readers(tmp_path, 1000)
+    with mail_server(delay=0.02) as (mailbox, port):
+        settings = settings_of(postgresql, port)
+        newsletter(tmp_path, "send", **settings)
+        with workers(tmp_path, 2, settings) as (first, _second):
+            wait_until(lambda: len(mailbox.taken) > 200)
+            first.send_signal(signal.SIGKILL)
+            first.wait()
+            killed = time.monotonic()
+            wait_until(lambda: held_by(first.pid, settings) == 0)
+            assert time.monotonic() - killed < 10
+            sums = at_rest(tmp_path, settings)
+    check(mailbox, 1000, sums, most_in_doubt=CONNECTIONS)
+
+
+def test_what_the_last_worker_held_is_taken_over_within_ten_seconds(tmp_path: Path, postgresql: Server) -> None:
+    """Its claims and its job alone are left: nobody works on what lies beyond them."""
+    readers(tmp_path, 60)
+    with mail_server(delay=0.2) as (mailbox, port):
+        settings = settings_of(postgresql, port)
+        newsletter(tmp_path, "send", **settings)
+        with workers(tmp_path, 1, settings) as (first,):
+            wait_until(lambda: len(mailbox.taken) > 10)
+            first.send_signal(signal.SIGKILL)
+            first.wait()
+        time.sleep(0.5)  # what was on its way has arrived
+        before, killed = len(mailbox.taken), time.monotonic()
+        with workers(tmp_path, 1, settings):
+            wait_until(lambda: len(mailbox.taken) > before)
+            assert time.monotonic() - killed < 10
+            sums = at_rest(tmp_path, settings)
+    check(mailbox, 60, sums, most_in_doubt=CONNECTIONS)
+
+
+def test_a_worker_that_was_stopped_and_woken_doubles_nothing(tmp_path: Path, postgresql: Server) -> None:
+    readers(tmp_path, 1500)
+    with mail_server(delay=0.02) as (mailbox, port):
+        settings = settings_of(postgresql, port)
+        newsletter(tmp_path, "send", **settings)
+        with workers(tmp_path, 2, settings) as (first, _second):
+            wait_until(lambda: len(mailbox.taken) > 200)
+            first.send_signal(signal.SIGSTOP)
+            time.sleep(7)  # its jobs are given to the other meanwhile
+            first.send_signal(signal.SIGCONT)
+            sums = at_rest(tmp_path, settings)
+    check(mailbox, 1500, sums)
+
+
+def test_a_restarted_database_is_found_again(tmp_path: Path, missing: Callable[[str], None]) -> None:
+    from tests.postgres import find
+
+    if find("initdb") is None:
+        missing("initdb is not installed: apt-get install postgresql")
+    readers(tmp_path, 1500)
+    with mail_server(delay=0.02) as (mailbox, port), postgresql_server() as server:
+        settings = settings_of(server, port)
+        newsletter(tmp_path, "send", **settings)
+        with workers(tmp_path, 2, settings):
+            wait_until(lambda: len(mailbox.taken) > 200)
+            server.restart()
+            sums = at_rest(tmp_path, settings)
+    check(mailbox, 1500, sums, most_in_doubt=2 * CONNECTIONS)
+
+
+def test_terminated_a_worker_ends_what_is_in_flight(tmp_path: Path, postgresql: Server) -> None:
+    readers(tmp_path, 600)
+    with mail_server(delay=0.02) as (mailbox, port):
+        settings = settings_of(postgresql, port)
+        newsletter(tmp_path, "send", **settings)
+        with workers(tmp_path, 1, settings) as (only,):
+            wait_until(lambda: len(mailbox.taken) > 20)
+            only.terminate()
+            _out, err = only.communicate(timeout=PATIENCE)
+            assert only.returncode == 0
+            assert "stopped; nothing is lost" in err.splitlines()[-1]
+        sums = books(tmp_path, settings)
+        assert (sums["claimed"], sums["sending"], sums["in_doubt"]) == (0, 0, 0)
+        assert sums["queued"] + sums["sent"] == 600
+
+
+def test_three_workers_keep_one_rate_and_are_seen(tmp_path: Path, postgresql: Server) -> None:
+    readers(tmp_path, 1600)
+    with mail_server() as (mailbox, port):
+        settings = settings_of(postgresql, port) | {"NEWSLETTER_LIMITS__PER_SECOND": "200"}
+        newsletter(tmp_path, "send", **settings)
+        with workers(tmp_path, 3, settings):
+            wait_until(lambda: len(mailbox.taken) > 600)
+            now = json.loads(newsletter(tmp_path, "status", "--now", "--json", **settings).out)
+            sums = at_rest(tmp_path, settings)
+    check(mailbox, 1600, sums)
+    assert now["senders"] == 3
+    steady = mailbox.arrived[400:]  # all three are at it by then
+    assert (len(steady) - 1) / (steady[-1] - steady[0]) == pytest.approx(200, rel=0.05)
+
+
+def test_sqlite_has_no_workers_and_says_so_in_one_line(tmp_path: Path) -> None:
+    ran = newsletter(tmp_path, "worker")
+    assert ran.code == 2
+    assert "workers share a PostgreSQL server; set database_url" in ran.fault
+    assert "workers share a PostgreSQL server" in newsletter(tmp_path, "send", NEWSLETTER_WORKERS="true").fault
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_killed_again_and_again_workers_lose_nobody_and_double_nobody(tmp_path: Path, postgresql: Server) -> None:
+    readers(tmp_path, 6000)
+    kills = 30
+    with mail_server(delay=0.004) as (mailbox, port):
+        settings = settings_of(postgresql, port)
+        newsletter(tmp_path, "send", **settings)
+        with workers(tmp_path, 1, settings):
+            for kill in range(kills):
+                with workers(tmp_path, 1, settings) as (victim,):
+                    time.sleep(1 + 0.037 * kill)
+                    victim.send_signal(signal.SIGKILL)
+                    victim.wait()
+            sums = at_rest(tmp_path, settings)
+    check(mailbox, 6000, sums, most_in_doubt=CONNECTIONS * kills)
