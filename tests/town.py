@@ -83,18 +83,19 @@ class Town:
         ]
         (self.folder / "lists" / f"{day}.json").write_text(json.dumps(rows))
 
-    def tick(self) -> Ticked:
-        """Do what is due, and expect that nothing goes wrong."""
+    def tick(self, *, set_back: bool = False) -> Ticked:
+        """Do what is due, and expect that nothing goes wrong, but for a clock that was set back."""
         done = tick(self.parts)
-        assert done.faults == []
+        faults = [str(fault) for fault in done.faults]
+        assert [line for line in faults if not (set_back and line.startswith("the clock was set back"))] == []
         return done
 
-    def live(self, until: datetime, step: timedelta = timedelta(hours=1)) -> list[str]:
+    def live(self, until: datetime, step: timedelta = timedelta(hours=1), *, set_back: bool = False) -> list[str]:
         """Turn the clock to a moment, with a tick at each step; return the lines that were said."""
         lines = []
         while self.now < until:
             self.now += step
-            lines += self.tick().lines
+            lines += self.tick(set_back=set_back).lines
         return lines
 
     def arrived(self) -> list[Arrived]:
