@@ -6,10 +6,9 @@ once more than it occurs, so that nobody can add a second one (RFC 6376 section 
 
 import base64
 import hashlib
-import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
 from newsletter.errors import SettingsError
 from newsletter.models import Message
-from newsletter.send.signer import Signer
 from newsletter.settings.sending import DkimSettings
 
 SIGNED = (
@@ -47,12 +45,11 @@ FOLD = re.compile(rb"\r\n(?=[ \t])")
 
 @dataclass(frozen=True, slots=True)
 class DkimKey:
-    """A private key and the name under which its public half stands in the DNS; RSA signs in the `signer`, if any."""
+    """A private key and the name under which its public half stands in the DNS."""
 
     domain: str
     selector: str
     key: rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
-    signer: Signer | None = field(default=None, compare=False, repr=False)
 
     @property
     def algorithm(self) -> str:
@@ -70,8 +67,6 @@ class DkimKey:
 
     def sign(self, data: bytes) -> bytes:
         """Return the signature of canonical headers."""
-        if self.signer:
-            return self.signer.sign(hashlib.sha256(data).digest())
         if isinstance(self.key, rsa.RSAPrivateKey):
             return self.key.sign(data, padding.PKCS1v15(), hashes.SHA256())
         return self.key.sign(hashlib.sha256(data).digest())  # RFC 8463 section 3 signs the hash
@@ -101,8 +96,7 @@ def load_key(pem: bytes, *, domain: str, selector: str, name: str) -> DkimKey:
         raise SettingsError(f"{where}: is neither an RSA nor an Ed25519 key; {mend}")
     if isinstance(key, rsa.RSAPrivateKey) and key.key_size < LEAST_BITS:
         raise SettingsError(f"{where}: has {key.key_size} bits, which receivers do not accept; {mend}")
-    signer = Signer(key, helped=(os.cpu_count() or 1) > 1) if isinstance(key, rsa.RSAPrivateKey) else None
-    return DkimKey(domain, selector, key, signer)
+    return DkimKey(domain, selector, key)
 
 
 def read_keys(settings: DkimSettings, folder: Path, domain: str) -> tuple[DkimKey, ...]:
