@@ -1,10 +1,11 @@
 """Our own sender as `bench send` measures it: the real pipeline on a real ledger, in a process of its own.
 
 Only `pipeline.deliver` is under the clock: it freezes the issue, compiles it, queues a copy for each reader, sends
-them and settles each. Importing the readers is not.
+them and settles each. Importing the readers is not, and happens in another process: its memory is not the sender's.
 """
 
 import json
+import multiprocessing
 import resource
 import sys
 import tempfile
@@ -61,8 +62,12 @@ def measure(load: Load, folder: Path) -> OwnReading:
     Raises:
         NewsletterError: the relay or the database failed.
     """
+    importing = multiprocessing.get_context("spawn").Process(target=_import, args=(load, folder))
+    importing.start()
+    importing.join()
+    if importing.exitcode:
+        raise NewsletterError("the readers could not be imported")
     parts, issue = _parts(load, folder), sample.issue()
-    parts.subscribers.add(sample.readers(load.recipients), parts.clock())
     with parts.database.sole_sender():
         cpu, start = time.process_time(), time.perf_counter()
         tally = pipeline.deliver(parts, issue)
@@ -70,6 +75,11 @@ def measure(load: Load, folder: Path) -> OwnReading:
     if tally[State.SENT] != load.recipients:
         raise NewsletterError(f"only {tally[State.SENT]:,} of {load.recipients:,} copies were taken; look at the sink")
     return OwnReading(Reading(load.recipients, seconds, cpu_seconds), _peak_mb())
+
+
+def _import(load: Load, folder: Path) -> None:
+    parts = _parts(load, folder)
+    parts.subscribers.add(sample.readers(load.recipients), parts.clock())
 
 
 def main() -> None:
