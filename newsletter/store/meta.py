@@ -15,7 +15,7 @@ from newsletter.store.backup import back_up
 from newsletter.store.engine import Database
 from newsletter.store.tables import meta, metadata
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 # What brings a database of the version before to this one; new tables are made besides.
 STEPS = {
     2: ("ALTER TABLE subscriber ADD COLUMN papers INTEGER",),
@@ -41,7 +41,9 @@ STEPS = {
     ),
     7: (),
     8: (),
+    9: (),
 }
+STEPS_OF_POSTGRESQL = {9: ("ALTER TABLE delivery DROP CONSTRAINT IF EXISTS delivery_list_id_issue_key_fkey",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def prepare_schema(database: Database, clock: Callable[[], datetime] = lambda: d
         backup = back_up(database.path, version, clock()) if version and database.path else None
         metadata.create_all(connection)
         for step in range((version or SCHEMA_VERSION) + 1, SCHEMA_VERSION + 1):
-            for statement in STEPS[step]:
+            for statement in (*STEPS[step], *(() if database.is_sqlite else STEPS_OF_POSTGRESQL.get(step, ()))):
                 connection.execute(text(statement))
         connection.execute(kept(database, "schema_version", str(SCHEMA_VERSION)))
     return Upgraded(version, SCHEMA_VERSION, backup)

@@ -8,7 +8,7 @@ from sqlalchemy import inspect, text
 from newsletter.store.engine import Database
 
 SCHEMAS = Path(__file__).parent / "schemas"  # what each version's program created, statement by statement
-VERSIONS = range(1, 8)
+VERSIONS = range(1, 9)
 READERS = ("ada@example.org", "alan@example.org")
 ROWS = (
     "INSERT INTO issue (list_id, key, content, frozen_at) VALUES ('papers', 'daily/2025-12-26', '{}', '2025-12-26')",
@@ -58,6 +58,7 @@ def shape(database: Database) -> dict[str, Any]:
                 sorted((one["name"], _type(one["type"]), one["nullable"]) for one in seen.get_columns(table)),
                 sorted(seen.get_pk_constraint(table)["constrained_columns"]),
                 sorted((str(one["name"]), tuple(one["column_names"])) for one in seen.get_indexes(table)),
+                sorted((one["referred_table"], one["constrained_columns"]) for one in seen.get_foreign_keys(table)),
             )
             for table in sorted(seen.get_table_names())
         }
