@@ -1,4 +1,4 @@
-"""The recorded days made into issues once, for the tests that look at all of them."""
+"""The ways of sending, and the recorded days made into issues once, for the tests that look at all of them."""
 
 from datetime import date
 from pathlib import Path
@@ -12,6 +12,7 @@ from newsletter.periods import daily
 from newsletter.settings import Settings
 from newsletter.wiring import build
 from tests.flows.recorded import days
+from tests.flows.ways import Way
 
 
 @pytest.fixture(scope="module")
@@ -24,3 +25,12 @@ def parts(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Parts:
 def issues(parts: Parts) -> dict[date, Issue]:
     made = {day: pipeline.prepare(parts, daily(day), remember=False) for day in days(parts)}
     return {day: issue for day, issue in made.items() if isinstance(issue, Issue)}
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "workers"])
+def way(request: pytest.FixtureRequest) -> Way:
+    """Return each way in which an issue goes out."""
+    if request.param == "sqlite":
+        return Way()
+    settings = {"NEWSLETTER_DATABASE_URL": request.getfixturevalue("postgresql").new_url()}
+    return Way(settings | ({"NEWSLETTER_WORKERS": "true"} if request.param == "workers" else {}))

@@ -8,17 +8,17 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
-import psycopg
 import pytest
+from sqlalchemy import text
 
+from newsletter.store.engine import Database
 from tests.flows.command import COMMAND, newsletter, readers, smtp, start
+from tests.flows.ways import Way
 from tests.send.servers import Mailbox, mail_server
-
-if TYPE_CHECKING:
-    from tests.postgres import Server
 
 ISSUE = "daily/2025-12-26"
 
@@ -72,23 +72,24 @@ def test_a_database_server_that_restarts_in_mid_run_loses_and_doubles_nobody(
         books_balance(tmp_path, mailbox, 300, 4, **database)
 
 
-def test_a_sender_that_sleeps_past_its_lease_sends_nothing_more(tmp_path: Path, postgresql: "Server") -> None:
+@pytest.mark.parametrize("way", ["postgresql", "workers"], indirect=True)
+def test_a_sender_that_sleeps_past_its_lease_sends_nothing_more(tmp_path: Path, way: Way) -> None:
     readers(tmp_path, 200)
-    url = postgresql.new_url()
-    database = {"NEWSLETTER_DATABASE_URL": url}
     with mail_server(delay=0.01) as (mailbox, port):
-        settings = smtp(port, connections="4") | database
-        sleeper = start(tmp_path, "send", **settings)
+        settings = smtp(port, connections="4") | way.settings
+        sleeper = way.start(tmp_path, **settings)
         wait_for(mailbox, 40)
         sleeper.send_signal(signal.SIGSTOP)
         time.sleep(0.1)  # what was on the wire arrives
-        with psycopg.connect(url.replace("postgresql+psycopg", "postgresql"), autocommit=True) as connection:
-            connection.execute("UPDATE delivery SET lease_until = now() - interval '1 second' WHERE owner IS NOT NULL")
-        newsletter(tmp_path, "send", **settings)
+        with closing(Database(way.settings["NEWSLETTER_DATABASE_URL"])) as database, database.writing() as connection:
+            connection.execute(
+                text("UPDATE delivery SET lease_until = now() - interval '1 second' WHERE owner IS NOT NULL")
+            )
+        way.send(tmp_path, **settings)
         sleeper.send_signal(signal.SIGCONT)
-        sleeper.communicate(timeout=60)
-        newsletter(tmp_path, "send", **settings)
-        books_balance(tmp_path, mailbox, 200, 4, **database)
+        way.end(sleeper)
+        way.send(tmp_path, **settings)
+        books_balance(tmp_path, mailbox, 200, 4, **way.settings)
 
 
 def test_a_disk_that_fills_up_stops_the_run_in_one_line_and_loses_nobody(tmp_path: Path) -> None:
@@ -130,16 +131,17 @@ def test_a_database_that_somebody_keeps_locked_stops_the_run_in_one_line(tmp_pat
         books_balance(tmp_path, mailbox, 100, 1)
 
 
-def test_who_leaves_in_mid_run_is_not_mailed(tmp_path: Path) -> None:
+def test_who_leaves_in_mid_run_is_not_mailed(tmp_path: Path, way: Way) -> None:
     readers(tmp_path, 300)
     with mail_server(delay=0.01) as (mailbox, port):
-        process = start(tmp_path, "send", **smtp(port))
+        process = way.start(tmp_path, **smtp(port), **way.settings)
         wait_for(mailbox, 10)
-        with sqlite3.connect(tmp_path / "var/newsletter.sqlite3", timeout=30) as connection:
-            connection.execute("UPDATE subscriber SET active = 0 WHERE address LIKE 'reader2%'")
+        url = way.settings.get("NEWSLETTER_DATABASE_URL", f"sqlite:///{tmp_path}/var/newsletter.sqlite3")
+        with closing(Database(url)) as database, database.writing() as connection:
+            connection.execute(text("UPDATE subscriber SET active = false WHERE address LIKE 'reader2%'"))
         left = len(mailbox.taken) + 1  # one may be on its way
-        process.communicate(timeout=60)
+        way.end(process)
     assert [to for to in mailbox.recipients[left:] if to.startswith("reader2")] == []
-    books = sums(tmp_path)
+    books = sums(tmp_path, **way.settings)
     assert books["suppressed"] > 100
     assert books["sent"] + books["suppressed"] == 300
