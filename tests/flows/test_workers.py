@@ -4,9 +4,11 @@ import json
 import signal
 import subprocess
 import time
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,10 @@ import pytest
 
 from tests.flows.command import newsletter, readers, smtp, start
 from tests.postgres import Server, postgresql_server
-from tests.send.servers import Mailbox, mail_server
+from tests.send.servers import Mailbox, faulty_server, mail_server
 
 ISSUE = "daily/2025-12-26"
-PATIENCE = 60  # seconds
+PATIENCE = 90  # seconds; a refused chunk is tried again after sixty
 CONNECTIONS = 4
 Settings = dict[str, str]
 
@@ -45,6 +47,16 @@ def held_by(pid: int, settings: Settings) -> int:
     url = settings["NEWSLETTER_DATABASE_URL"].replace("+psycopg", "")
     with psycopg.connect(url) as connection:
         return int(connection.execute(query, [f"%:{pid}:%"]).fetchall()[0][0])
+
+
+def held_by_the_silent(since: datetime, settings: Settings) -> int:
+    """Return how many jobs are held by workers that gave no sign of life since then."""
+    query = (
+        "SELECT count(*) FROM procrastinate_jobs job JOIN procrastinate_workers worker ON worker.id = job.worker_id"
+        " WHERE job.status = 'doing' AND job.task_name = 'send_chunk' AND worker.last_heartbeat < %s"
+    )
+    with psycopg.connect(settings["NEWSLETTER_DATABASE_URL"].replace("+psycopg", "")) as connection:
+        return int(connection.execute(query, [since]).fetchall()[0][0])
 
 
 def at_rest(folder: Path, settings: Settings) -> dict[str, Any]:
@@ -113,6 +125,25 @@ def test_a_killed_worker_is_replaced_within_ten_seconds(tmp_path: Path, postgres
             assert time.monotonic() - killed < 10
             sums = at_rest(tmp_path, settings)
     check(mailbox, 1000, sums, most_in_doubt=CONNECTIONS)
+
+
+def test_the_jobs_of_a_killed_worker_are_begun_anew_by_another_within_ten_seconds(
+    tmp_path: Path, postgresql: Server
+) -> None:
+    readers(tmp_path, 4000)
+    with mail_server(delay=0.02) as (mailbox, port):
+        settings = settings_of(postgresql, port)
+        newsletter(tmp_path, "send", **settings)
+        with workers(tmp_path, 2, settings) as (first, _second):
+            wait_until(lambda: held_by(first.pid, settings) > 0 and len(mailbox.taken) > 200)
+            first.send_signal(signal.SIGKILL)
+            first.wait()
+            killed = datetime.now(UTC)
+            time.sleep(3)  # who lives has given two more signs of it
+            assert held_by_the_silent(killed, settings) > 0
+            wait_until(lambda: held_by_the_silent(killed, settings) == 0)
+            assert datetime.now(UTC) - killed < timedelta(seconds=10)
+            assert books(tmp_path, settings)["queued"] > 0, "it was in the middle of the issue"
 
 
 def test_what_the_last_worker_held_is_taken_over_within_ten_seconds(tmp_path: Path, postgresql: Server) -> None:
@@ -193,6 +224,78 @@ def test_three_workers_keep_one_rate_and_are_seen(tmp_path: Path, postgresql: Se
     assert now["senders"] == 3
     steady = mailbox.arrived[400:]  # all three are at it by then
     assert (len(steady) - 1) / (steady[-1] - steady[0]) == pytest.approx(200, rel=0.05)
+
+
+def test_after_a_restart_of_all_workers_there_is_no_burst(tmp_path: Path, postgresql: Server) -> None:
+    readers(tmp_path, 1400)
+    with mail_server() as (mailbox, port):
+        settings = settings_of(postgresql, port) | {"NEWSLETTER_LIMITS__PER_SECOND": "200"}
+        newsletter(tmp_path, "send", **settings)
+        with workers(tmp_path, 3, settings):
+            wait_until(lambda: len(mailbox.taken) > 400)
+        before = len(mailbox.taken)
+        assert before < 1400
+        time.sleep(2)  # 400 copies' worth
+        with workers(tmp_path, 3, settings):
+            sums = at_rest(tmp_path, settings)
+    check(mailbox, 1400, sums)
+    after = mailbox.arrived[before:]
+    most = max(bisect_right(after, moment + 0.5) - number for number, moment in enumerate(after))
+    assert most <= 100 * 1.05 + 3 * 20, "a half second's worth, and the stretch that each of three has reserved"
+
+
+def test_greylisted_twice_everybody_gets_it(tmp_path: Path, postgresql: Server) -> None:
+    readers(tmp_path, 50)
+    tries: Counter[str] = Counter()
+
+    def greylist(to: str) -> str | None:
+        tries[to] += 1
+        again = int(to[6:].partition("@")[0]) % 5 < 3 and tries[to] <= 2
+        return "450 4.2.0 greylisted, please try again in 1 seconds" if again else None
+
+    with faulty_server({}) as server:
+        server.to_each = greylist
+        settings = settings_of(postgresql, server.port)
+        newsletter(tmp_path, "send", **settings)
+        with workers(tmp_path, 2, settings):
+            at_rest(tmp_path, settings)
+        assert Counter(server.recipients) == Counter({f"reader{n}@example.org": 1 for n in range(50)})
+
+
+@pytest.mark.slow  # a minute passes
+def test_over_quota_with_a_thousand_readers_nobody_is_struck_off(tmp_path: Path, postgresql: Server) -> None:
+    readers(tmp_path, 1000)
+    with faulty_server({"RCPT": "550 5.4.5 Daily user sending limit exceeded"}) as server:
+        settings = settings_of(postgresql, server.port)
+        newsletter(tmp_path, "send", **settings)
+        only = start(tmp_path, "worker", **settings)
+        assert only.stderr
+        told = next(line for line in only.stderr if "refuses this sender" in line)
+        only.terminate()
+        only.communicate(timeout=PATIENCE)
+        assert "nobody was struck off" in told
+        assert server.taken == []
+    sums = books(tmp_path, settings)
+    assert (sums["failed"], sums["suppressed"], sums["sent"]) == (0, 0, 0)
+    with mail_server() as (mailbox, port), workers(tmp_path, 1, settings | smtp(port)):
+        wait_until(lambda: len(mailbox.taken) >= 985)  # what was answered waits a few minutes more
+
+
+def test_two_lists_share_a_server_and_keep_their_readers_apart(tmp_path: Path, postgresql: Server) -> None:
+    with mail_server(delay=0.002) as (mailbox, port):
+        settings = settings_of(postgresql, port)
+        lists = {name: settings | {"NEWSLETTER_LIST_ID": name} for name in ("papers", "letters")}
+        for name, its in lists.items():
+            (tmp_path / name).mkdir()
+            readers(tmp_path / name, 700)
+            newsletter(tmp_path / name, "send", **its)
+        with workers(tmp_path / "papers", 1, lists["papers"]):
+            sums = at_rest(tmp_path / "papers", lists["papers"])
+            assert books(tmp_path / "letters", lists["letters"])["queued"] == 700
+        check(mailbox, 700, sums)
+        with workers(tmp_path / "letters", 1, lists["letters"]):
+            at_rest(tmp_path / "letters", lists["letters"])
+        assert set(Counter(mailbox.recipients).values()) == {2}
 
 
 def test_sqlite_has_no_workers_and_says_so_in_one_line(tmp_path: Path) -> None:
