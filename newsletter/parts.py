@@ -36,7 +36,7 @@ from newsletter.store.retention import RetentionStore
 from newsletter.store.slots import SlotStore
 from newsletter.store.sources import SourceStore
 from newsletter.store.subscribers import SubscriberStore
-from newsletter.store.waiting import WaitingStore
+from newsletter.store.waiting import Jobs, WaitingStore
 from newsletter.subscribers.held import Held
 
 ROSTER = "subscribers.yaml"
@@ -165,6 +165,7 @@ class Parts:
     mailbox: Mailbox | None = None  # where mail comes back to, if it is read by itself
     sleep: Callable[[float], None] = time.sleep  # seconds
     workers: bool = False  # other processes send: here copies are only queued
+    jobs: Callable[[], Jobs] | None = None  # what these processes have to do
 
     @property
     def transport(self) -> Transport:

@@ -8,9 +8,8 @@ from datetime import datetime, timedelta
 from newsletter.models import Cadence, State
 from newsletter.parts import Parts
 from newsletter.periods import DAY, Slot
-from newsletter.send.pace import speed
 from newsletter.store.sources import Heard
-from newsletter.store.waiting import Waiting
+from newsletter.store.waiting import Jobs, Waiting
 
 AHEAD = timedelta(days=40)  # in which an issue of each cadence is due
 MISSED = timedelta(days=14)  # after which a missed slot is nobody's news
@@ -31,6 +30,7 @@ class Standing:
     senders: int  # processes that send, or wait for work
     lanes: Mapping[str, float]  # copies a second of all of them
     slowed: Mapping[str, float]  # copies a second at most, where a provider asked for that
+    jobs: Jobs | None  # where workers send
 
 
 def standing(parts: Parts) -> Standing:
@@ -44,7 +44,6 @@ def standing(parts: Parts) -> Standing:
     working = limits.working(moment) if limits else []
     for one in working:
         lanes[one.lane or "others"] += round(one.rate, 1)
-    slowed = {lane: speed(one, moment) for lane, one in limits.slowed().items()} if limits else {}
     doubtful = sum(parts.ledger.tally(key)[State.IN_DOUBT] for key in parts.ledger.in_doubt())
     slots = (slot for cadence in Cadence for slot in parts.slots.newest(cadence, SLOTS))
     return Standing(
@@ -57,7 +56,8 @@ def standing(parts: Parts) -> Standing:
         last_issue_at=parts.waiting.last_frozen_at(),
         senders=len({one.owner for one in working}),
         lanes=lanes,
-        slowed={lane: round(rate, 1) for lane, rate in slowed.items() if rate},
+        slowed={lane: round(rate, 1) for lane, rate in parts.pace.lanes.slowed(moment).items()},
+        jobs=parts.jobs() if parts.jobs else None,
     )
 
 

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ from newsletter.store.ledger import Ledger
 from newsletter.store.limits import LimitStore
 from newsletter.store.sources import SourceStore
 from newsletter.store.subscribers import SubscriberStore
-from newsletter.store.waiting import WaitingStore
+from newsletter.store.waiting import Jobs, WaitingStore
 
 NEWEST = 3  # issues that are told of
 
@@ -32,6 +32,8 @@ class Books(Collector):
         heard: when the sources answered last.
         clock: says what now is.
         limits: who sends, and how fast.
+        slowed: at how many copies a second each slowed lane is held, at a moment in seconds since 1970.
+        jobs: what workers have to do, where they send.
     """
 
     ledger: Ledger
@@ -40,6 +42,8 @@ class Books(Collector):
     heard: SourceStore
     clock: Callable[[], datetime]
     limits: LimitStore | None = None
+    slowed: Callable[[float], Mapping[str, float]] = lambda _now: {}
+    jobs: Callable[[], Jobs] | None = None
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the people by standing, the copies by state, what waits and how long, and the age of sources."""
@@ -68,6 +72,11 @@ class Books(Collector):
         yield _gauge("newsletter_senders", "Processes that send.", [], {(): len({one.owner for one in working})})
         rates = {(lane,): sum(one.rate for one in working if one.lane == lane) for lane in {o.lane for o in working}}
         yield _gauge("newsletter_lane_copies_per_second", "Copies a second by lane.", ["lane"], rates)
+        held = {(lane,): rate for lane, rate in self.slowed(self.clock().timestamp()).items()}
+        yield _gauge("newsletter_lane_limit", "Copies a second that a slowed lane may carry.", ["lane"], held)
+        if self.jobs:
+            chunks = {(state,): number for state, number in asdict(self.jobs()).items()}
+            yield _gauge("newsletter_chunks", "Chunks of copies that workers have to send.", ["state"], chunks)
 
     def _sources(self) -> Iterator[GaugeMetricFamily]:
         now, heard = self.clock(), self.heard.all()

@@ -8,9 +8,10 @@ changes nothing. The rows of the ledger decide who gets a copy.
 import asyncio
 import logging
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from newsletter.settings import bundled
 from newsletter.store import meta
 from newsletter.store.engine import Database
 from newsletter.store.ledger import Ledger
+from newsletter.store.waiting import Jobs
 
 LOG = logging.getLogger("newsletter")
 CHUNK = 500  # copies
@@ -39,9 +41,18 @@ CONTROLS_AT_ONCE = 2  # a tick that waits for a slow source holds up no sweep
 # A killed worker's jobs are begun anew within STALLED + the sweep's interval: under ten seconds.
 HEARTBEAT = 1.5  # seconds between two signs of life
 STALLED = 5.0  # seconds without one
-EVERY_MINUTE, EVERY_TWO_SECONDS = "* * * * *", "* * * * * */2"
+EVERY = 2  # seconds between two sweeps
+EVERY_MINUTE, EVERY_FEW_SECONDS = "* * * * *", f"* * * * * */{EVERY}"
 SCHEMA = "jobs_schema"  # the newest of Procrastinate's migrations that a database has
 BREATH = 1.0  # seconds until a lost database is asked again
+QUEUED = text(
+    "SELECT count(*) FILTER (WHERE job.status = 'todo'),"
+    " count(*) FILTER (WHERE job.status = 'doing' AND alive.id IS NOT NULL),"
+    " count(*) FILTER (WHERE job.status = 'doing' AND alive.id IS NULL)"
+    " FROM procrastinate_jobs job LEFT JOIN procrastinate_workers alive"
+    " ON alive.id = job.worker_id AND alive.last_heartbeat >= now() - make_interval(secs => :silence)"
+    " WHERE job.queue_name = :queue AND job.status IN ('todo', 'doing')"
+)
 LIVE = text(
     "SELECT count(*) FROM procrastinate_jobs"
     " WHERE queue_name = :queue AND status IN ('todo', 'doing') AND args->>'issue' = :issue"
@@ -60,30 +71,42 @@ def enlisted(parts: Parts) -> Parts:
     roster = None if parts.roster == bundled("subscribers.example.yaml") else parts.roster
     chunks = Chunks(parts.mailing.list_id)
     ledger = Ledger(parts.database, parts.mailing.list_id, chunks.announce)
-    return replace(parts, workers=True, ledger=ledger, roster=roster)
+    return replace(parts, workers=True, ledger=ledger, roster=roster, jobs=partial(chunks.jobs, parts.database))
 
 
 def prepare_schema(database: Database) -> str | None:
     """Make Procrastinate's tables, or bring them up to the installed version; return that version if they changed.
 
     Raises:
-        DatabaseError: the database failed; nothing was changed.
+        DatabaseError: the database failed; what was not reached is done by the next call.
     """
-    folder = Path(SchemaManager.get_migrations_path())
-    newest = max(path.name for path in folder.glob("*.sql"))
-    if meta.read(database, SCHEMA) == newest:
+    scripts = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
+    newest = scripts[-1].name
+    if (meta.read(database, SCHEMA) or "") >= newest:  # a machine that was updated before this one has a newer one
         return None
+    while _migrate(database, scripts) < newest:
+        pass
+    return newest.partition("_")[0]
+
+
+def _migrate(database: Database, scripts: Sequence[Path]) -> str:
+    """Make the tables, or run the next migration; return the name of the newest that has run now.
+
+    Each is a transaction of its own: what one adds to a type can be used only when that is committed.
+    """
+    newest = scripts[-1].name
     with database.writing() as connection, _explained(database):
         database.lock(connection, SCHEMA)
         kept = connection.scalar(text("SELECT value FROM meta WHERE name = :name"), {"name": SCHEMA})
+        following = next((one for one in scripts if one.name > (kept or newest)), None)
         if not inspect(connection).has_table("procrastinate_jobs"):
-            scripts = [SchemaManager.get_schema()]
-        else:
-            scripts = [path.read_text() for path in sorted(folder.glob("*.sql")) if path.name > (kept or newest)]
-        for script in scripts:
-            _driver(connection).execute(script)
-        connection.execute(meta.kept(database, SCHEMA, newest))
-    return newest.partition("_")[0]
+            _driver(connection).execute(SchemaManager.get_schema())
+            following = None
+        elif following:
+            _driver(connection).execute(following.read_text())
+        reached = following.name if following else max(kept or newest, newest)
+        connection.execute(meta.kept(database, SCHEMA, reached))
+    return reached
 
 
 class Chunks:
@@ -112,6 +135,15 @@ class Chunks:
     def waiting(self, connection: Connection, issue: str) -> int:
         """Return how many chunks of an issue wait or are being sent."""
         return int(connection.scalar(LIVE, {"queue": self.queue, "issue": issue}) or 0)
+
+    def jobs(self, database: Database) -> Jobs:
+        """Return how many chunks wait and are at work; silent is a worker whose jobs ought to be another's by now.
+
+        Raises:
+            DatabaseError: the database failed, or holds no jobs yet.
+        """
+        with database.reading() as connection:
+            return Jobs(*connection.execute(QUEUED, {"queue": self.queue, "silence": STALLED + EVERY}).one())
 
 
 def sweep(parts: Parts, chunks: Chunks) -> None:
@@ -240,7 +272,7 @@ def _app(parts: Parts, crew: Crew) -> App:
         for fault in (*done.faults, *done.passing):
             LOG.error("%s", fault)
 
-    @app.periodic(cron=EVERY_TWO_SECONDS, periodic_id=name)
+    @app.periodic(cron=EVERY_FEW_SECONDS, periodic_id=name)
     @app.task(name="sweep", queue=name, queueing_lock=f"sweep {name}")  # no lock: a dead one would keep it
     async def sweep_up(timestamp: int) -> None:
         del timestamp

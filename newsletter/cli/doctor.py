@@ -1,7 +1,7 @@
 """newsletter doctor: what is wrong, before a reader notices."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from newsletter.doctor.check import Check, Installation
     from newsletter.settings import Settings
+    from newsletter.store.engine import Database
+    from newsletter.store.waiting import Jobs
 
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"}
 
@@ -79,8 +81,18 @@ def _installation(settings: "Settings", folder: "Path", options: dict[str, Any])
         clock=now,
         free=lambda path: shutil.disk_usage(path).free,
         heard=heard,
+        jobs=_jobs(settings) if settings.workers else None,
         **options,
     )
+
+
+def _jobs(settings: "Settings") -> "Callable[[Database], Jobs] | None":
+    """Return what counts the jobs of workers, where what that takes is installed."""
+    try:
+        from newsletter.worker import Chunks
+    except ModuleNotFoundError:
+        return None
+    return Chunks(settings.list_id).jobs
 
 
 def _config(folder: "Path") -> "Path | None":

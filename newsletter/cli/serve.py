@@ -59,6 +59,8 @@ def metrics(parts: "Parts", web: "WebSettings") -> "Iterator[str]":
         heard=parts.heard,
         clock=parts.clock,
         limits=parts.pace.lanes.limits,
+        slowed=parts.pace.lanes.slowed,
+        jobs=parts.jobs,
     )
     yield f"http://127.0.0.1:{telemetry.serve(books, web.metrics_port)}/metrics"
 

@@ -35,6 +35,9 @@ def _lines(now: "Standing") -> Iterator[tuple[str, str]]:
     if now.senders:
         rates = ", ".join(f"{lane} {rate:g}" for lane, rate in now.lanes.items())
         yield "Sending:", f"{now.senders} at work; copies a second: {rates}"
+    if now.jobs:
+        silent = f", {now.jobs.silent:,} with a worker that fell silent" if now.jobs.silent else ""
+        yield "Chunks:", f"{now.jobs.waiting:,} waiting, {now.jobs.at_work:,} being sent{silent}"
     for lane, rate in now.slowed.items():
         yield "Slowed:", f"{lane}, at its provider's wish, to {rate:g} copies a second for now"
     if now.in_doubt:
@@ -65,6 +68,7 @@ def _to_json(now: "Standing") -> dict[str, Any]:
         "senders": now.senders,
         "lanes": dict(now.lanes),
         "slowed": dict(now.slowed),
+        "chunks": now.jobs and {"waiting": now.jobs.waiting, "at_work": now.jobs.at_work, "silent": now.jobs.silent},
         "missed": [
             {"cadence": slot.cadence.value, "day": slot.day.isoformat(), "reason": slot.reason} for slot in now.missed
         ],

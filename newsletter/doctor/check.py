@@ -11,6 +11,8 @@ from newsletter.errors import NewsletterError, RelayError, SettingsError, Source
 from newsletter.fetch.base import PaperSource
 from newsletter.parts import Parts
 from newsletter.settings import Settings
+from newsletter.store.engine import Database
+from newsletter.store.waiting import Jobs
 from newsletter.subscribers.held import Held
 
 OK, WARN, FAIL, SKIP = "ok", "warn", "fail", "skip"
@@ -59,6 +61,7 @@ class Installation:
         address: the public IP address that mail leaves from, where this machine cannot know it.
         free: bytes that are free where a path is.
         heard: what others said the time was, noted on the way.
+        jobs: what the workers of a database have to do; None where none send.
     """
 
     settings: Settings
@@ -72,6 +75,7 @@ class Installation:
     nameserver: str | None = None
     address: str | None = None
     heard: list[Heard] = field(default_factory=list)
+    jobs: Callable[[Database], Jobs] | None = None
 
     @property
     def mails(self) -> bool:

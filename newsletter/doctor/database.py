@@ -81,7 +81,7 @@ def _seen(it: Installation, database: Database) -> Look:
     schema = _schema(version, about)
     checks = (schema, _writable(database, ours=ours), *_clock(database, it), *_server(database))
     if version == str(meta.SCHEMA_VERSION) and it.settings.workers:
-        checks = (*checks, _workers(database, it))
+        checks = (*checks, _workers(database, it), *_jobs(database, it))
     if version != str(meta.SCHEMA_VERSION):
         database.close()
         return _stand_in(checks)
@@ -146,6 +146,22 @@ def _workers(database: Database, it: Installation) -> Check:
     if alive:
         return Check("workers", OK, f"{alive} at work, each alive within {FRESH:.0f} seconds")
     return Check("workers", FAIL, "none is at work, so nothing goes out", "start `newsletter worker`")
+
+
+def _jobs(database: Database, it: Installation) -> Iterator[Check]:
+    """Whose worker falls silent, their jobs are another's within seconds, as long as one is there to see to it."""
+    if it.jobs is None:
+        return
+    try:
+        jobs = it.jobs(database)
+    except NewsletterError as fault:
+        yield of_fault("jobs", fault, "run `newsletter upgrade`, which makes their tables")
+        return
+    if jobs.silent:
+        mend = "look again in ten seconds; if they stay, no worker sweeps: restart `newsletter worker`"
+        yield Check("jobs", WARN, f"{jobs.silent:,} chunks are with workers that fell silent", mend)
+    else:
+        yield Check("jobs", OK, f"{jobs.waiting:,} chunks waiting, {jobs.at_work:,} being sent")
 
 
 def _clock(database: Database, it: Installation) -> Iterator[Check]:

@@ -75,8 +75,14 @@ class Lanes:
             rates = {lane: (sent, (sent - self._before[lane]) / stretch) for lane, sent in self._sent.items()}
             self.limits.note(self._owner, self._list_id, rates, now)
             self._before, self._beaten_at, self._stale = self._sent.copy(), now, False
-            limited = {lane: speed(one, now) for lane, one in self.limits.slowed().items()}
-            self._meters = {lane: self._tuned(lane, rate) for lane, rate in limited.items() if rate}
+            self._meters = {lane: self._tuned(lane, rate) for lane, rate in self.slowed(now).items()}
+
+    def slowed(self, now: float) -> dict[str, float]:
+        """Return how many copies a second each slowed lane may carry, in all processes together."""
+        if self.limits is None:
+            return {}
+        limited = {lane: speed(one, now) for lane, one in self.limits.slowed().items()}
+        return {lane: rate for lane, rate in limited.items() if rate}
 
     def _stretch(self, now: float) -> float:
         """Return the seconds since the last beat, at least one beat."""

@@ -128,8 +128,9 @@ class Ledger:
         first = and_(self._of(issue), in_states([State.QUEUED]), delivery.c.due_at <= min(dues.values()))
         with self._database.writing() as connection:
             added = int(connection.execute(queue, rows).rowcount)
-            due = connection.scalar(select(func.count()).select_from(delivery).where(first)) or 0
-            self._announce(connection, issue, due)
+            if self._announce is not _unheard:
+                due = connection.scalar(select(func.count()).select_from(delivery).where(first)) or 0
+                self._announce(connection, issue, due)
             return added
 
     def begun(self, issue: str) -> bool:

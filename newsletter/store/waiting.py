@@ -22,6 +22,15 @@ class Waiting:
     since: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """The chunks of copies that workers are to send: those that wait, those at work, those that a silent worker has."""
+
+    waiting: int
+    at_work: int
+    silent: int
+
+
 class WaitingStore:
     """What waits in the ledger of one list."""
 

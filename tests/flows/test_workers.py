@@ -49,6 +49,12 @@ def held_by(pid: int, settings: Settings) -> int:
         return int(connection.execute(query, [f"%:{pid}:%"]).fetchall()[0][0])
 
 
+def doctor(folder: Path, settings: Settings) -> dict[str, tuple[str, str]]:
+    """Return what doctor says, by the name of the check: state and detail."""
+    checks = json.loads(newsletter(folder, "doctor", "--json", **settings).out)["checks"]
+    return {one["name"]: (one["state"], one["detail"]) for one in checks}
+
+
 def held_by_the_silent(since: datetime, settings: Settings) -> int:
     """Return how many jobs are held by workers that gave no sign of life since then."""
     query = (
@@ -219,9 +225,13 @@ def test_three_workers_keep_one_rate_and_are_seen(tmp_path: Path, postgresql: Se
         with workers(tmp_path, 3, settings):
             wait_until(lambda: len(mailbox.taken) > 600)
             now = json.loads(newsletter(tmp_path, "status", "--now", "--json", **settings).out)
+            checks = doctor(tmp_path, settings)
             sums = at_rest(tmp_path, settings)
     check(mailbox, 1600, sums)
     assert now["senders"] == 3
+    assert now["chunks"]["waiting"] + now["chunks"]["at_work"] in {1, 2, 3, 4}, "those of 1,600 copies, or what is left"
+    assert checks["workers"] == ("ok", "3 at work, each alive within 10 seconds")
+    assert checks["jobs"][0] == "ok"
     steady = mailbox.arrived[400:]  # all three are at it by then
     assert (len(steady) - 1) / (steady[-1] - steady[0]) == pytest.approx(200, rel=0.05)
 
@@ -279,6 +289,26 @@ def test_over_quota_with_a_thousand_readers_nobody_is_struck_off(tmp_path: Path,
     assert (sums["failed"], sums["suppressed"], sums["sent"]) == (0, 0, 0)
     with mail_server() as (mailbox, port), workers(tmp_path, 1, settings | smtp(port)):
         wait_until(lambda: len(mailbox.taken) >= 985)  # what was answered waits a few minutes more
+
+
+def test_doctor_and_status_tell_of_jobs_that_nobody_takes_from_a_dead_worker(
+    tmp_path: Path, postgresql: Server
+) -> None:
+    readers(tmp_path, 1200)
+    with mail_server(delay=0.02) as (mailbox, port):
+        settings = settings_of(postgresql, port)
+        assert doctor(tmp_path, settings)["database"][1].endswith("empty, the first run makes its tables")
+        newsletter(tmp_path, "send", **settings)
+        assert "Chunks:   3 waiting, 0 being sent" in newsletter(tmp_path, "status", "--now", **settings).out
+        assert doctor(tmp_path, settings)["jobs"] == ("ok", "3 chunks waiting, 0 being sent")
+        with workers(tmp_path, 1, settings) as (only,):
+            wait_until(lambda: len(mailbox.taken) > 20)
+            only.send_signal(signal.SIGKILL)
+            only.wait()
+            wait_until(lambda: doctor(tmp_path, settings)["jobs"][0] == "warn")
+        assert doctor(tmp_path, settings)["jobs"][1] == "2 chunks are with workers that fell silent"
+        said = newsletter(tmp_path, "status", "--now", **settings).out
+        assert "Chunks:   1 waiting, 0 being sent, 2 with a worker that fell silent" in said
 
 
 def test_two_lists_share_a_server_and_keep_their_readers_apart(tmp_path: Path, postgresql: Server) -> None:
