@@ -39,9 +39,9 @@ def standing(parts: Parts) -> Standing:
     Raises:
         DatabaseError: the database failed.
     """
-    now, limits = parts.clock(), parts.pace.lanes.limits
+    now = parts.clock()
     moment, lanes = now.timestamp(), defaultdict[str, float](float)
-    working = limits.working(moment) if limits else []
+    working = parts.pace.lanes.working(moment)
     for one in working:
         lanes[one.lane or "others"] += round(one.rate, 1)
     doubtful = sum(parts.ledger.tally(key)[State.IN_DOUBT] for key in parts.ledger.in_doubt())

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from newsletter.errors import UsageError
 from newsletter.store.ledger import Ledger
-from newsletter.store.limits import LimitStore
+from newsletter.store.limits import Working
 from newsletter.store.sources import SourceStore
 from newsletter.store.subscribers import SubscriberStore
 from newsletter.store.waiting import Jobs, WaitingStore
@@ -31,7 +31,7 @@ class Books(Collector):
         waiting: what waits.
         heard: when the sources answered last.
         clock: says what now is.
-        limits: who sends, and how fast.
+        working: who sends and how fast, at a moment in seconds since 1970.
         slowed: at how many copies a second each slowed lane is held, at a moment in seconds since 1970.
         jobs: what workers have to do, where they send.
     """
@@ -41,7 +41,7 @@ class Books(Collector):
     waiting: WaitingStore
     heard: SourceStore
     clock: Callable[[], datetime]
-    limits: LimitStore | None = None
+    working: Callable[[float], Sequence[Working]] = lambda _now: ()
     slowed: Callable[[float], Mapping[str, float]] = lambda _now: {}
     jobs: Callable[[], Jobs] | None = None
 
@@ -68,7 +68,7 @@ class Books(Collector):
         yield _gauge("newsletter_last_issue_timestamp_seconds", "When the newest issue was made.", [], made)
 
     def _senders(self) -> Iterator[GaugeMetricFamily]:
-        working = self.limits.working(self.clock().timestamp()) if self.limits else []
+        working = self.working(self.clock().timestamp())
         yield _gauge("newsletter_senders", "Processes that send.", [], {(): len({one.owner for one in working})})
         rates = {(lane,): sum(one.rate for one in working if one.lane == lane) for lane in {o.lane for o in working}}
         yield _gauge("newsletter_lane_copies_per_second", "Copies a second by lane.", ["lane"], rates)

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -191,6 +191,8 @@ async def _work(parts: Parts) -> None:
         except (ConnectorException, psycopg.Error) as fault:
             LOG.warning("the database does not answer (%s); trying again", _first_line(fault))
             await asyncio.sleep(BREATH)
+    with suppress(DatabaseError):  # else it is missed by itself, seconds later
+        parts.pace.lanes.leave()
     LOG.info("stopped; nothing is lost")
 
 

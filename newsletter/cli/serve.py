@@ -58,7 +58,7 @@ def metrics(parts: "Parts", web: "WebSettings") -> "Iterator[str]":
         waiting=parts.waiting,
         heard=parts.heard,
         clock=parts.clock,
-        limits=parts.pace.lanes.limits,
+        working=parts.pace.lanes.working,
         slowed=parts.pace.lanes.slowed,
         jobs=parts.jobs,
     )

@@ -142,7 +142,7 @@ def _server(database: Database) -> Iterator[Check]:
 
 
 def _workers(database: Database, it: Installation) -> Check:
-    alive = len({one.owner for one in LimitStore(database).working(it.clock().timestamp())})
+    alive = len({one.owner for one in LimitStore(database).working(it.clock().timestamp(), it.settings.list_id)})
     if alive:
         return Check("workers", OK, f"{alive} at work, each alive within {FRESH:.0f} seconds")
     return Check("workers", FAIL, "none is at work, so nothing goes out", "start `newsletter worker`")

@@ -12,7 +12,7 @@ from collections import Counter
 
 from newsletter.models import Outcome
 from newsletter.send.pace import FREE, Meter, Rate, asks_to_slow, slower, speed
-from newsletter.store.limits import LimitStore
+from newsletter.store.limits import LimitStore, Working
 
 BEAT = 1.0  # seconds between two looks at what the others noted
 PROVIDERS = {
@@ -76,6 +76,19 @@ class Lanes:
             self.limits.note(self._owner, self._list_id, rates, now)
             self._before, self._beaten_at, self._stale = self._sent.copy(), now, False
             self._meters = {lane: self._tuned(lane, rate) for lane, rate in self.slowed(now).items()}
+
+    def working(self, now: float) -> list[Working]:
+        """Return who works for this list, a row for each lane."""
+        return self.limits.working(now, self._list_id) if self.limits else []
+
+    def leave(self) -> None:
+        """Show that this process sends no more.
+
+        Raises:
+            DatabaseError: the database failed.
+        """
+        if self.limits:
+            self.limits.leave(self._owner)
 
     def slowed(self, now: float) -> dict[str, float]:
         """Return how many copies a second each slowed lane may carry, in all processes together."""

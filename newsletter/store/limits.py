@@ -75,9 +75,16 @@ class LimitStore:
             connection.execute(delete(working).where(gone))
             connection.execute(working.insert(), rows)
 
-    def working(self, now: float) -> list[Working]:
-        """Return who works now, a row for each lane."""
+    def leave(self, owner: str) -> None:
+        """Show that a process works no more."""
+        with self._database.writing(durable=False) as connection:
+            connection.execute(delete(working).where(working.c.owner == owner))
+
+    def working(self, now: float, list_id: str | None = None) -> list[Working]:
+        """Return who works now, for one list or for all that share the database; a row for each lane."""
         fresh = select(working.c.owner, working.c.lane, working.c.copies, working.c.rate)
         statement = fresh.where(working.c.seen_at >= now - FRESH).order_by(working.c.owner, working.c.lane)
+        if list_id is not None:
+            statement = statement.where(working.c.list_id == list_id)
         with self._database.reading() as connection:
             return [Working(*row) for row in connection.execute(statement)]

@@ -322,7 +322,9 @@ def test_two_lists_share_a_server_and_keep_their_readers_apart(tmp_path: Path, p
         with workers(tmp_path / "papers", 1, lists["papers"]):
             sums = at_rest(tmp_path / "papers", lists["papers"])
             assert books(tmp_path / "letters", lists["letters"])["queued"] == 700
+            assert doctor(tmp_path / "letters", lists["letters"])["workers"][0] == "fail", "none works for this one"
         check(mailbox, 700, sums)
+        assert doctor(tmp_path / "papers", lists["papers"])["workers"][0] == "fail", "it left in peace, and at once"
         with workers(tmp_path / "letters", 1, lists["letters"]):
             at_rest(tmp_path / "letters", lists["letters"])
         assert set(Counter(mailbox.recipients).values()) == {2}
