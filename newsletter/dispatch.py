@@ -88,7 +88,7 @@ def work_off(  # noqa: PLR0913 - what, how it is watched, and three ways of it b
         parts.ledger.recover(
             me, now, lambda one, cause: parts.doubt.doubted(one, cause, now), sole_sender=parts.database.is_sqlite
         )
-        parts.ledger.reconsider(parts.doubt.resent, now)
+        parts.ledger.reconsider(parts.doubt.resent, now, now - MAXIMUM_AGE)
         sender = _sender(parts, compiled, choice, watch(parts.ledger.tally(key)))
         if canary:
             _try(parts, key, canary, partial(sender.run, key, me), now + wait)

@@ -165,7 +165,7 @@ class Parts:
     mailbox: Mailbox | None = None  # where mail comes back to, if it is read by itself
     sleep: Callable[[float], None] = time.sleep  # seconds
     workers: bool = False  # other processes send: here copies are only queued
-    jobs: Callable[[], Jobs] | None = None  # what these processes have to do
+    jobs: Callable[[], Jobs | None] | None = None  # what these processes have to do; None where that cannot be told
 
     @property
     def transport(self) -> Transport:

@@ -179,13 +179,15 @@ def deliver(
         canary: as in `dispatch.work_off`.
 
     Raises:
-        UsageError: a canary is wanted where workers send.
+        UsageError: a canary or a wait is wanted where workers send.
         RefusalsError: too many copies were refused; the issue is paused.
         SurroundingsError: the relay, the outbox or the database failed; nothing is lost, run again.
         TemplateError: a template is wrong; nothing was sent.
     """
     if canary and parts.workers:
         raise UsageError("--canary: workers begin with all copies at once; leave it out, or set workers = false")
+    if wait and parts.workers:
+        raise UsageError("--wait: workers send what was put off when it is due; leave it out, and look at `status`")
     cadence = issue.digest.period.cadence
     if parts.subscribers.count(cadence=cadence) and not parts.holds.find(issue.key):
         freeze(parts, issue)

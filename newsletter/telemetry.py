@@ -11,13 +11,14 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from newsletter.errors import UsageError
+from newsletter.errors import DatabaseError, UsageError
 from newsletter.store.ledger import Ledger
 from newsletter.store.limits import Working
 from newsletter.store.sources import SourceStore
 from newsletter.store.subscribers import SubscriberStore
 from newsletter.store.waiting import Jobs, WaitingStore
 
+LOG = logging.getLogger("newsletter")
 NEWEST = 3  # issues that are told of
 
 
@@ -43,9 +44,20 @@ class Books(Collector):
     clock: Callable[[], datetime]
     working: Callable[[float], Sequence[Working]] = lambda _now: ()
     slowed: Callable[[float], Mapping[str, float]] = lambda _now: {}
-    jobs: Callable[[], Jobs] | None = None
+    jobs: Callable[[], Jobs | None] | None = None
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield whether the database answers, and what it tells then."""
+        told = list[GaugeMetricFamily]()
+        try:
+            told.extend(self._told())
+        except DatabaseError as fault:
+            LOG.warning("metrics: %s", fault)
+            told.clear()
+        yield _gauge("newsletter_database_up", "Whether the database answers.", [], {(): bool(told)})
+        yield from told
+
+    def _told(self) -> Iterator[GaugeMetricFamily]:
         """Yield the people by standing, the copies by state, what waits and how long, and the age of sources."""
         standings = {(standing.value,): number for standing, number in self.subscribers.standings().items()}
         yield _gauge("newsletter_subscribers", "People by their standing.", ["standing"], standings)
@@ -74,8 +86,9 @@ class Books(Collector):
         yield _gauge("newsletter_lane_copies_per_second", "Copies a second by lane.", ["lane"], rates)
         held = {(lane,): rate for lane, rate in self.slowed(self.clock().timestamp()).items()}
         yield _gauge("newsletter_lane_limit", "Copies a second that a slowed lane may carry.", ["lane"], held)
-        if self.jobs:
-            chunks = {(state,): number for state, number in asdict(self.jobs()).items()}
+        jobs = self.jobs() if self.jobs else None
+        if jobs:
+            chunks = {(state,): number for state, number in asdict(jobs).items()}
             yield _gauge("newsletter_chunks", "Chunks of copies that workers have to send.", ["state"], chunks)
 
     def _sources(self) -> Iterator[GaugeMetricFamily]:

@@ -1,15 +1,22 @@
 """The tables of the workers' jobs, which are Procrastinate's own."""
 
 from contextlib import closing
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import psycopg
+import pytest
 from procrastinate.schema import SchemaManager
 from sqlalchemy import text
 
 from newsletter import worker
+from newsletter.errors import SurroundingsError
+from newsletter.settings import Settings
 from newsletter.store import meta
 from newsletter.store.engine import Database
+from newsletter.wiring import build, now
 from tests.postgres import Server
 
 OLD = "03.01.00_50_post_add_heartbeat.sql"
@@ -38,6 +45,30 @@ def of_an_older_version(url: str) -> None:
         for script in scripts:
             if script.name <= OLD:
                 connection.execute(script.read_text().encode())
+
+
+def later(stretch: timedelta) -> datetime:
+    return now() + stretch
+
+
+def test_a_machine_whose_clock_is_wrong_does_not_work(tmp_path: Path, postgresql: Server) -> None:
+    parts = build(Settings(database_url=postgresql.new_url(), workers=True), tmp_path)
+    with closing(parts.database):
+        worker.check_clock(parts)
+        for seconds, said in ((700, "700 seconds ahead of"), (-700, "700 seconds behind")):
+            off = timedelta(seconds=seconds)
+            wrong = replace(parts, clock=partial(later, off))
+            with pytest.raises(SurroundingsError, match=f"{said} the database server's; set both by NTP"):
+                worker.check_clock(wrong)
+
+
+def test_tables_that_a_backup_came_back_without_are_made_again(postgresql: Server) -> None:
+    with closing(Database(postgresql.new_url())) as database:
+        meta.prepare_schema(database)
+        meta.write(database, worker.SCHEMA, max(Path(SchemaManager.get_migrations_path()).glob("*.sql")).name)
+        assert shape(database) == set()
+        worker.prepare_schema(database)
+        assert "procrastinate_jobs.queue_name" in {name for _kind, name, _what in shape(database)}
 
 
 def test_tables_that_a_newer_machine_made_are_left_alone(postgresql: Server) -> None:

@@ -57,6 +57,7 @@ def test_prometheus_reads_how_the_list_stands(town: Town) -> None:
     told = scraped(telemetry.serve(books_of(town), 0))
     [source] = [source.name for source in town.parts.sources]
     expected: dict[tuple[str, ...], float] = {
+        ("newsletter_database_up",): 1,
         ("newsletter_subscribers", "active"): 3,
         ("newsletter_deliveries", "daily/2026-01-02", "sent"): 2,
         ("newsletter_deliveries", "daily/2026-01-02", "deferred"): 1,

@@ -62,7 +62,7 @@ def resume(key: str) -> None:
     from newsletter import editorial
 
     editorial.resume(load_parts(), key)
-    click.echo(f"{key}: goes on with the next `{program()} send`.")
+    click.echo(f"{key}: goes on with the next `{program()} send`, where workers send at once.")
 
 
 @issue.command()

@@ -178,9 +178,9 @@ def why(one: "Delivery") -> str:
         case State.IN_DOUBT:
             return f"{_doubt(one)}; {again or 'held'}"
         case State.QUEUED:
-            return "waits for the next run of send"
+            return "waits to be sent"
         case State.CLAIMED | State.SENDING:
-            return "a run of send has it in hand; if that was killed, the next run settles it"
+            return "a sender has it in hand; if that was killed, the next one settles it"
         case _:
             return "; ".join(filter(None, [one.reply, again]))
 
@@ -189,7 +189,7 @@ def _doubt(one: "Delivery") -> str:
     from newsletter.models import Cause
 
     said = {
-        Cause.PROCESS: "the run was killed just as the message went out; it almost always arrived",
+        Cause.PROCESS: "its sender was cut off just as the message went out; it almost always arrived",
         Cause.NETWORK: "the relay had the message and did not answer",
         Cause.POWER: "the machine went down while the message was in hand",
     }

@@ -29,6 +29,7 @@ def run(*, with_pages: bool) -> None:
     Example: newsletter run --serve
     """
     from newsletter import telemetry
+    from newsletter.errors import NewsletterError
     from newsletter.schedule import Bell, tick
     from newsletter.standing import next_dues
 
@@ -44,6 +45,8 @@ def run(*, with_pages: bool) -> None:
             bell.wait()
             try:
                 _tell(tick(parts))
+            except NewsletterError as fault:
+                _log().error("%s", fault)
             except Exception:  # noqa: BLE001 - a service outlives whatever nobody thought of, and tries again
                 _log().exception("unexpected fault, please report it")
 

@@ -32,14 +32,7 @@ def _lines(now: "Standing") -> Iterator[tuple[str, str]]:
     if now.waiting.since:
         oldest = stretch_words(now.at - now.waiting.since)
         yield "Waiting:", f"{now.waiting.copies:,} copies, the oldest for {oldest}"
-    if now.senders:
-        rates = ", ".join(f"{lane} {rate:g}" for lane, rate in now.lanes.items())
-        yield "Sending:", f"{now.senders} at work; copies a second: {rates}"
-    if now.jobs:
-        silent = f", {now.jobs.silent:,} with a worker that fell silent" if now.jobs.silent else ""
-        yield "Chunks:", f"{now.jobs.waiting:,} waiting, {now.jobs.at_work:,} being sent{silent}"
-    for lane, rate in now.slowed.items():
-        yield "Slowed:", f"{lane}, at its provider's wish, to {rate:g} copies a second for now"
+    yield from _work_lines(now)
     if now.in_doubt:
         yield "In doubt:", f"{now.in_doubt:,} copies; `status --in-doubt` lists them"
     for slot in now.missed:
@@ -47,6 +40,19 @@ def _lines(now: "Standing") -> Iterator[tuple[str, str]]:
     for one in now.sources:
         newest = f"; its newest list is {one.newest}" if one.newest else ""
         yield "Source:", f"{one.name} answered {stretch_words(now.at - one.read_at)} ago{newest}"
+
+
+def _work_lines(now: "Standing") -> Iterator[tuple[str, str]]:
+    if now.senders:
+        rates = ", ".join(f"{lane} {rate:g}" for lane, rate in now.lanes.items())
+        yield "Sending:", f"{now.senders} at work; copies a second: {rates}"
+    elif now.jobs:
+        yield "Sending:", "nobody is at work; start `newsletter worker`"
+    if now.jobs:
+        silent = f", {now.jobs.silent:,} with a worker that fell silent" if now.jobs.silent else ""
+        yield "Chunks:", f"{now.jobs.waiting:,} waiting, {now.jobs.at_work:,} being sent{silent}"
+    for lane, rate in now.slowed.items():
+        yield "Slowed:", f"{lane}, at its provider's wish, to {rate:g} copies a second for now"
 
 
 def stretch_words(stretch: timedelta) -> str:

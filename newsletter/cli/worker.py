@@ -25,6 +25,8 @@ def worker() -> None:
     settings, folder = load_settings()
     if settings.database_url.startswith("sqlite"):
         raise SettingsError(WORKERS_NEED)
+    if not settings.workers:
+        raise SettingsError("workers is not set, so `run` and `send` send by themselves; set workers = true for all")
     try:
         from newsletter.worker import enlisted, work
     except ModuleNotFoundError as fault:

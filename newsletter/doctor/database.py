@@ -155,7 +155,8 @@ def _jobs(database: Database, it: Installation) -> Iterator[Check]:
     try:
         jobs = it.jobs(database)
     except NewsletterError as fault:
-        yield of_fault("jobs", fault, "run `newsletter upgrade`, which makes their tables")
+        said = str(fault).partition("; ")[0]
+        yield Check("jobs", FAIL, f"the workers' jobs cannot be counted: {said}", "run `newsletter upgrade`")
         return
     if jobs.silent:
         mend = "look again in ten seconds; if they stay, no worker sweeps: restart `newsletter worker`"

@@ -259,9 +259,9 @@ class _Line:
             raise RefusalsError(f"{self._run.brake}, the last with {outcome.code} {printable(outcome.text)}")
 
     def _rest(self, work: Work, outcome: Outcome) -> None:
-        self._supply.heard(work, outcome)
         settled = after(work.delivery, outcome, self._sender.clock(), self._sender.doubt)
         self._journal.settle(settled)
+        self._supply.heard(work, outcome)
         self._supply.done(work)
         self._sender.progress(settled)
 

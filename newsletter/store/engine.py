@@ -26,12 +26,29 @@ MENDS = {  # what the driver says -> what to do about it
     "readonly": "make the file and its folder writable for this user",
     "disk is full": "free some space and run again; nothing is lost",
     "disk I/O error": "check the disk and run again; nothing is lost",
-    "locked": "another program keeps it locked; end that one and run again",
+    "database is locked": "another program keeps it locked; end that one and run again",
     "not a database": "the file is no SQLite database; move it away or name another in database_url",
     "malformed": "the file is damaged; restore it from a backup",
 }
 
 
+# How soon each end of a connection to a server notices that the other is gone without a word: eleven seconds.
+SERVER_ALIVE = {
+    "connect_timeout": "10",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "11000",
+}
+CLIENT_ALIVE = "SELECT " + ", ".join(
+    f"set_config('{name}', '{value}', false)"
+    for name, value in (
+        ("tcp_keepalives_idle", 5),
+        ("tcp_keepalives_interval", 2),
+        ("tcp_keepalives_count", 3),
+        ("tcp_user_timeout", 11_000),
+    )
+)
 BACKENDS = {"sqlite", "postgresql"}
 
 
@@ -275,7 +292,7 @@ def _make_folder(folder: Path) -> None:
 def _engine(url: str, *, in_memory: bool) -> Engine:
     try:
         if not url.startswith("sqlite"):
-            engine = create_engine(url, pool_pre_ping=True)
+            engine = create_engine(alive(make_url(url)), pool_pre_ping=True)
         elif in_memory:
             engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
         else:
@@ -290,7 +307,20 @@ def _engine(url: str, *, in_memory: bool) -> Engine:
         event.listen(engine, "do_connect", _make_private)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "connect", _prepare_server)
     return engine
+
+
+def alive(url: URL) -> URL:
+    """Return the URL of a server with what lets us notice that it is gone; what it says itself of that stays."""
+    return url.update_query_dict({name: value for name, value in SERVER_ALIVE.items() if name not in url.query})
+
+
+def _prepare_server(connection: Any, _record: object) -> None:
+    """Let the server notice as soon that we are gone, and drop our locks: others wait for them."""
+    connection.execute(CLIENT_ALIVE)
+    connection.commit()
 
 
 def _make_private(_dialect: object, _record: object, arguments: list[Any], _options: object) -> None:

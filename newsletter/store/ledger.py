@@ -266,11 +266,15 @@ class Ledger:
             connection.execute(self._statements.settle, {"rows": cells})
         return len(rows)
 
-    def reconsider(self, resent: Iterable[Cause], now: datetime) -> None:
-        """Make what is held in doubt due again where the settings now say so; each delivery once, never twice."""
+    def reconsider(self, resent: Iterable[Cause], now: datetime, since: datetime) -> None:
+        """Make what is held in doubt due again where the settings now say so; each delivery once, never twice.
+
+        What has waited since before `since` is nobody's news any more: as `give_up`.
+        """
         once = and_(delivery.c.doubts == 1, delivery.c.cause.in_([cause.value for cause in resent]))
         held = and_(delivery.c.state == State.IN_DOUBT.value, delivery.c.next_attempt_at.is_(None))
-        statement = update(delivery).where(delivery.c.list_id == self._list_id, held, once)
+        young = delivery.c.due_at >= since
+        statement = update(delivery).where(delivery.c.list_id == self._list_id, held, once, young)
         with self._database.writing() as connection:
             connection.execute(statement.values(next_attempt_at=now))
 
@@ -291,8 +295,8 @@ class Ledger:
         with self._database.writing() as connection:
             failed = update(delivery).where(old, waiting)
             connection.execute(failed.values(state=State.FAILED.value, next_attempt_at=None, reply=reply))
-            held = update(delivery).where(old, delivery.c.state == State.IN_DOUBT.value)
-            connection.execute(held.values(next_attempt_at=None))
+            doubtful = and_(delivery.c.state == State.IN_DOUBT.value, delivery.c.next_attempt_at.is_not(None))
+            connection.execute(update(delivery).where(old, doubtful).values(next_attempt_at=None))
 
     def unfinished(self) -> list[str]:
         """Return the issues of which a copy may still go out, oldest first; none that is held back."""

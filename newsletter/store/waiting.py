@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, exists, func, select
 
 from newsletter.models import State
 from newsletter.store.engine import Database
 from newsletter.store.rows import domain_of
-from newsletter.store.tables import delivery, issue, subscriber
+from newsletter.store.tables import delivery, hold, issue, subscriber
 
 MOVING = [State.QUEUED.value, State.DEFERRED.value, State.CLAIMED.value, State.SENDING.value]
 MOST_DOMAINS = 20
@@ -39,9 +39,13 @@ class WaitingStore:
         self._list_id = list_id
 
     def now(self, now: datetime) -> Waiting:
-        """Return what is due at `now` and still moves; what is put off counts as well, since its reader waits."""
+        """Return what is due at `now` and still moves; what is put off counts as well, since its reader waits.
+
+        What a person or refusals hold back waits for nobody but them, and does not count.
+        """
         due = and_(delivery.c.list_id == self._list_id, delivery.c.state.in_(MOVING), delivery.c.due_at <= now)
-        statement = select(func.count(), func.min(delivery.c.due_at)).where(due)
+        held = exists().where(hold.c.list_id == self._list_id, hold.c.issue_key == delivery.c.issue_key)
+        statement = select(func.count(), func.min(delivery.c.due_at)).where(due, ~held)
         with self._database.reading() as connection:
             copies, since = connection.execute(statement).one()
         return Waiting(copies, since)

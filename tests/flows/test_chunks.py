@@ -2,13 +2,13 @@
 
 import re
 from contextlib import closing
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from newsletter import pipeline, worker
-from newsletter.crew import Crew
+from newsletter.crew import Crew, NotNowError, patience
 from newsletter.errors import RelayError
 from newsletter.models import Issue, State
 from newsletter.parts import Parts
@@ -30,6 +30,47 @@ def enlisted(url: str, folder: Path, port: int) -> Parts:
     )
 
 
+def queued(parts: Parts) -> str:
+    """Queue an issue for the readers of the file; return its key."""
+    pipeline.follow_roster(parts)
+    issue = pipeline.prepare(parts, daily(date(2025, 12, 26)))
+    assert isinstance(issue, Issue)
+    assert pipeline.deliver(parts, issue)[State.QUEUED] > 0
+    return issue.key
+
+
+def test_a_chunk_that_comes_while_the_crew_stops_is_left_to_others(tmp_path: Path, postgresql: Server) -> None:
+    readers(tmp_path, 1)
+    with faulty_server({}) as server:
+        parts = enlisted(postgresql.new_url(), tmp_path, server.port)
+        with closing(parts.database):
+            key, crew = queued(parts), Crew(parts)
+            crew.stop()
+            with pytest.raises(NotNowError) as raised:
+                crew.send(key, worker.CHUNK)
+            assert (raised.value.wait, server.taken) == (timedelta(0), [])
+
+
+def test_relays_that_failed_rest_here_and_the_chunk_is_anybodys(tmp_path: Path, postgresql: Server) -> None:
+    readers(tmp_path, 1)
+    seconds = [1000.0]
+    with faulty_server({"BANNER": "554 5.3.2 no service"}) as server:
+        parts = enlisted(postgresql.new_url(), tmp_path, server.port)
+        with closing(parts.database):
+            key, crew = queued(parts), Crew(parts, lambda: seconds[0])
+            with pytest.raises(RelayError) as fault:
+                crew.send(key, worker.CHUNK)
+            assert (patience(fault.value), crew.rests) == (timedelta(0), 60)
+            asked = server.asked
+            with pytest.raises(NotNowError):
+                crew.send(key, worker.CHUNK)
+            assert server.asked == asked, "the relay is left in peace"
+            seconds[0] += 60
+            server.faults, server.times = {}, {}
+            crew.send(key, worker.CHUNK)
+            assert len(server.taken) == 1
+
+
 @pytest.mark.parametrize("cell", TABLE, ids=lambda cell: f"{cell.phase} {cell.fault}")
 def test_each_fault_leaves_its_state(tmp_path: Path, postgresql: Server, cell: Cell) -> None:
     readers(tmp_path, 1)
@@ -37,14 +78,11 @@ def test_each_fault_leaves_its_state(tmp_path: Path, postgresql: Server, cell: C
     with faulty_server({cell.phase: cell.fault}) as server:
         parts = enlisted(postgresql.new_url(), tmp_path, server.port)
         with closing(parts.database):
-            pipeline.follow_roster(parts)
-            issue = pipeline.prepare(parts, daily(date(2025, 12, 26)))
-            assert isinstance(issue, Issue)
-            assert pipeline.deliver(parts, issue)[State.QUEUED] == 1
+            key = queued(parts)
             try:
-                Crew(parts).send(issue.key, worker.CHUNK)
+                Crew(parts).send(key, worker.CHUNK)
             except RelayError as fault:
                 told = str(fault)
-            tally = parts.ledger.tally(issue.key)
+            tally = parts.ledger.tally(key)
     assert {state: number for state, number in tally.counts.items() if number} == {cell.state: 1}
     assert re.search(cell.told or "^$", told), told

@@ -272,7 +272,6 @@ def test_greylisted_twice_everybody_gets_it(tmp_path: Path, postgresql: Server) 
         assert Counter(server.recipients) == Counter({f"reader{n}@example.org": 1 for n in range(50)})
 
 
-@pytest.mark.slow  # a minute passes
 def test_over_quota_with_a_thousand_readers_nobody_is_struck_off(tmp_path: Path, postgresql: Server) -> None:
     readers(tmp_path, 1000)
     with faulty_server({"RCPT": "550 5.4.5 Daily user sending limit exceeded"}) as server:
@@ -336,6 +335,84 @@ def test_sqlite_has_no_workers_and_says_so_in_one_line(tmp_path: Path) -> None:
     assert "workers share a PostgreSQL server; set database_url" in ran.fault
     assert "workers share a PostgreSQL server" in newsletter(tmp_path, "send", NEWSLETTER_WORKERS="true").fault
     assert list(tmp_path.iterdir()) == []
+
+
+def test_workers_are_to_be_wanted_and_send_does_not_wait_for_them(tmp_path: Path, postgresql: Server) -> None:
+    readers(tmp_path, 1)
+    settings = settings_of(postgresql, 9)
+    ran = newsletter(tmp_path, "send", "--wait", "30", **settings)
+    assert (ran.code, "--wait: workers send what was put off" in ran.err) == (2, True)
+    settings["NEWSLETTER_WORKERS"] = "false"
+    ran = newsletter(tmp_path, "worker", **settings)
+    assert (ran.code, "set workers = true" in ran.fault) == (2, True)
+
+
+def test_a_worker_without_the_subscriber_file_sends_and_takes_nobody_off(tmp_path: Path, postgresql: Server) -> None:
+    readers(tmp_path, 30)
+    (tmp_path / "elsewhere").mkdir()
+    with mail_server() as (mailbox, port):
+        settings = settings_of(postgresql, port) | {"NEWSLETTER_SUBSCRIBERS": "subscribers.yaml"}
+        newsletter(tmp_path, "send", **settings)
+        with workers(tmp_path / "elsewhere", 1, settings):
+            sums = at_rest(tmp_path, settings)
+    check(mailbox, 30, sums)
+
+
+def test_a_worker_whose_relay_is_down_leaves_the_chunks_to_the_others(tmp_path: Path, postgresql: Server) -> None:
+    readers(tmp_path, 2500)
+    with mail_server(delay=0.005) as (mailbox, port):
+        settings = settings_of(postgresql, port)
+        newsletter(tmp_path, "send", **settings)
+        with workers(tmp_path, 1, settings | smtp(9)) as (lame,):
+            time.sleep(3)
+            begun = time.monotonic()
+            with workers(tmp_path, 1, settings):
+                sums = at_rest(tmp_path, settings)
+                assert time.monotonic() - begun < 30, "it waits for nobody"
+            assert lame.poll() is None
+    check(mailbox, 2500, sums)
+
+
+def test_an_issue_whose_domain_is_slow_holds_up_no_other(tmp_path: Path, postgresql: Server) -> None:
+    """A thousand weekly readers, one a second; the daily issue comes after theirs."""
+    weekly = "".join(f"  - {{address: reader{n}@slow.example, period: weekly}}\n" for n in range(1000))
+    daily = "".join(f"  - address: reader{n}@example.org\n" for n in range(50))
+    (tmp_path / "subscribers.yaml").write_text(f"subscribers:\n{weekly}{daily}")
+    with mail_server() as (mailbox, port):
+        slow = {"NEWSLETTER_LIMITS__DOMAINS": '{"slow.example": {"per_minute": 60}}'}
+        settings = settings_of(postgresql, port) | slow
+        assert newsletter(tmp_path, "send", "--period", "weekly", **settings).code == 0
+        with workers(tmp_path, 2, settings):
+            wait_until(lambda: len(mailbox.taken) > 2)
+            assert newsletter(tmp_path, "send", **settings).code == 0
+            begun = time.monotonic()
+            wait_until(lambda: sum(to.endswith("@example.org") for to in mailbox.recipients) == 50)
+            assert time.monotonic() - begun < 30
+            before = len(mailbox.taken)
+            wait_until(lambda: len(mailbox.taken) > before)  # and the slow one goes on
+
+
+def test_what_rings_by_itself_goes_on_after_a_worker_died_at_it(tmp_path: Path, postgresql: Server) -> None:
+    settings = settings_of(postgresql, 9)
+    newsletter(tmp_path, "upgrade", **settings)
+    url = settings["NEWSLETTER_DATABASE_URL"].replace("+psycopg", "")
+    name = "control:papers"
+    left = (
+        "WITH dead AS (INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 hour')"
+        " RETURNING id) INSERT INTO procrastinate_jobs (queue_name, task_name, status, args, queueing_lock, worker_id)"
+        " SELECT %(name)s, 'tick', unnest(ARRAY['doing', 'todo'])::procrastinate_job_status,"
+        " '{\"timestamp\": 0}'::jsonb, 'tick control:papers', id FROM dead"
+    )
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(left, {"name": name})
+
+        def ticks() -> int:
+            query = "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'tick' AND args->>'timestamp' = '0'"
+            return int(connection.execute(query).fetchall()[0][0])
+
+        assert ticks() == 2
+        with workers(tmp_path, 1, settings):
+            wait_until(lambda: ticks() == 0)
 
 
 @pytest.mark.slow

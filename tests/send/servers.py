@@ -101,6 +101,7 @@ class FaultyServer(socketserver.ThreadingTCPServer):
         self.times = dict.fromkeys(faults, times)
         self.lock = threading.Lock()
         self.taken: list[bytes] = []
+        self.asked = 0  # connections
         self.one_each = False  # ends the connection after each message
         self.commands: list[str] = []
         self.most = 10**9  # connections at once
@@ -143,6 +144,7 @@ class _Conversation(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         with self.server.lock:
             self.server.open += 1
+            self.server.asked += 1
             crowded = self.server.open > self.server.most
         try:
             if self.answer("BANNER", "421 4.7.0 too many connections" if crowded else None):

@@ -257,3 +257,14 @@ def test_who_leaves_while_their_copy_is_in_doubt_stays_in_doubt(books: Books) ->
     books.subscribers.follow_file([])
     books.claim(limit=9)
     assert books.states()[State.IN_DOUBT] == 1
+
+
+def test_old_copies_in_doubt_do_not_become_due_again(books: Books) -> None:
+    books.claim(OTHER)
+    for one, _reader in books.ledger.of_issue(ISSUE.key):
+        books.mark(one)
+    books.ledger.recover(ME, NOON, held, sole_sender=True)
+    books.ledger.reconsider([Cause.PROCESS], NOON, since=NOON + timedelta(seconds=1))
+    assert books.ledger.due(NOON) == []
+    books.ledger.reconsider([Cause.PROCESS], NOON, since=NOON)
+    assert books.ledger.due(NOON) == [ISSUE.key]
