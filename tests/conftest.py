@@ -1,5 +1,6 @@
 """What every test may ask for."""
 
+import codecs
 import json
 import os
 import pwd
@@ -123,6 +124,7 @@ def ordinary_user() -> Rights:
         if os.geteuid() != 0:
             yield
             return
+        codecs.lookup("utf-8-sig")  # looked for where nobody may look it would not be found ever after
         os.seteuid(pwd.getpwnam("nobody").pw_uid)
         try:
             yield

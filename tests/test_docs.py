@@ -94,7 +94,8 @@ def test_what_a_document_shows_runs(tmp_path: Path, document: str, request: pyte
             words.append("--non-interactive")  # a person answers its questions; nobody is here
         if words[0] == "worker":
             server: Server = request.getfixturevalue("postgresql")
-            serves(tmp_path, words, settings | {"NEWSLETTER_DATABASE_URL": server.new_url()})
+            shared = {"NEWSLETTER_DATABASE_URL": server.new_url(), "NEWSLETTER_WORKERS": "true"}
+            serves(tmp_path, words, settings | shared)
         elif words[0] in SERVICES:
             serves(tmp_path, words, settings)
         else:
