@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import text
 
 from newsletter import telemetry
 from newsletter.errors import UsageError
@@ -70,6 +71,14 @@ def test_prometheus_reads_how_the_list_stands(town: Town) -> None:
     }
     assert {name: value for name, value in told.items() if value} == expected
     assert told["newsletter_deliveries", "daily/2026-01-02", "in_doubt"] == 0, "all states are there"
+
+
+def test_a_database_that_fails_is_told_in_place_of_all_else(town: Town, caplog: pytest.LogCaptureFixture) -> None:
+    port = telemetry.serve(books_of(town), 0)
+    with town.parts.database.writing() as connection:
+        connection.execute(text("ALTER TABLE delivery RENAME TO gone"))
+    assert scraped(port) == {("newsletter_database_up",): 0}
+    assert "metrics: database" in caplog.text
 
 
 def test_a_port_that_is_taken_is_named(town: Town) -> None:

@@ -283,7 +283,7 @@ delivery = Table(
     Column("reply", Text),
     Column("lane", String, nullable=False, server_default=""),  # the domain whose pace it keeps, if that has its own
     Column("relay", String),  # which relay had it when its dot was written
-    # Queueing looks at the issue once; PostgreSQL would look again for each of millions, in a quarter of the time.
+    # Queueing looks at the issue once; that PostgreSQL looks again for each of millions takes a quarter of the time.
     ForeignKeyConstraint(["list_id", "issue_key"], ["issue.list_id", "issue.key"]).ddl_if(dialect="sqlite"),
     # The state before the issue: what still moves is found without looking at a year of what is sent.
     Index("delivery_in_order", "list_id", "state", "issue_key", "lane", "due_at", "subscriber_id"),
