@@ -238,12 +238,13 @@ def check_clock(parts: Parts) -> None:
     Raises:
         SurroundingsError: they differ by more than ten seconds.
     """
+    before = parts.clock()
     with parts.database.reading() as connection:
         theirs: Any = connection.scalar(text("SELECT clock_timestamp()"))
-    seconds = (parts.clock() - theirs).total_seconds()
-    if abs(seconds) > LARGEST_DIFFERENCE:
-        which = "ahead of" if seconds > 0 else "behind"
-        said = f"this machine's clock is {abs(seconds):,.0f} seconds {which} the database server's"
+    ahead, behind = (before - theirs).total_seconds(), (theirs - parts.clock()).total_seconds()
+    if max(ahead, behind) > LARGEST_DIFFERENCE:  # who stood still between the two looks is neither
+        which = "ahead of" if ahead > behind else "behind"
+        said = f"this machine's clock is {max(ahead, behind):,.0f} seconds {which} the database server's"
         raise SurroundingsError(f"{said}; set both by NTP and start again: workers agree by them on who has a copy")
 
 
